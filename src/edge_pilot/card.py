@@ -1,0 +1,127 @@
+"""The model card: what a network takes, what it gives, and how it came to be.
+
+The card lies beside its ONNX file under the same name (`pilot.onnx`, `pilot.yaml`). A model is
+named by the first 12 hexadecimal digits of the SHA-256 over both files' bytes, since another
+normalisation makes another model.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from edge_pilot.errors import ModelError
+
+
+@dataclass(frozen=True)
+class CameraModel:
+    """The intrinsics of a camera, as in sensor_msgs/CameraInfo."""
+
+    width_px: int
+    height_px: int
+    fx_px: float
+    fy_px: float
+    cx_px: float
+    cy_px: float
+    distortion_model: str = "plumb_bob"  # or rational_polynomial, equidistant
+    distortion: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class InputSpec:
+    """How a picture becomes the network's image tensor.
+
+    The network sees the rows `crop_top_px` to `crop_bottom_px` of the picture of `camera`, a
+    camera without distortion, resized to `width_px` by `height_px`, in RGB, as (x / 255 - mean)
+    / std.
+    """
+
+    width_px: int
+    height_px: int
+    camera: CameraModel
+    crop_top_px: int
+    crop_bottom_px: int
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What `pilot.yaml` says."""
+
+    name: str
+    input: InputSpec
+    state: tuple[str, ...]  # what the state vector holds, in order
+    state_scale: tuple[float, ...]  # each is divided by this
+    path_distances_m: tuple[float, ...]  # along the path, ascending
+    camera_height_m: float
+    camera_pitch_rad: float
+    training: Mapping[str, Any] = field(default_factory=dict)  # command, seed, data, metrics
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """An ONNX file with its card, both read once."""
+
+    path: Path
+    onnx: bytes = field(repr=False)
+    card: ModelCard
+    digest: str  # 12 hexadecimal digits
+
+
+def load(path: Path) -> ModelFile:
+    """Read a model and the card beside it.
+
+    Raises:
+        ModelError: either is missing, or the card is not a card.
+    """
+    card_path = path.with_suffix(".yaml")
+    onnx, text = _read(path, "a model"), _read(card_path, "a model card")
+    digest = hashlib.sha256(onnx + text).hexdigest()[:12]
+    return ModelFile(path, onnx, parse(text, str(card_path)), digest)
+
+
+def parse(text: bytes, name: str) -> ModelCard:
+    """Read a card from YAML.
+
+    Raises:
+        ModelError: a key is missing, unknown, or of another kind.
+    """
+    try:
+        document = yaml.safe_load(text)
+        spec = dict(document.pop("input"))
+        camera = dict(spec.pop("camera"))
+        return ModelCard(
+            input=InputSpec(camera=CameraModel(**_tuples(camera)), **_tuples(spec)),
+            **_tuples(document),
+        )
+    except (yaml.YAMLError, AttributeError, KeyError, TypeError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise ModelError(f"expected a model card in {name}, got: {reason}") from None
+
+
+def dump(card: ModelCard) -> str:
+    """Write a card as YAML."""
+    return yaml.safe_dump(_plain(asdict(card)), sort_keys=False)
+
+
+def _read(path: Path, what: str) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"expected {what} at {path}, got: {error.strerror}") from None
+
+
+def _tuples(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: tuple(v) if isinstance(v, list) else v for key, v in values.items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value

@@ -1,0 +1,81 @@
+"""The values that cross module boundaries. All are frozen; none knows ROS.
+
+Frames follow REP-103 and REP-105: x forward, y left, z up; `base_link` is the middle of the
+rear axle on the ground. Positive curvature and steering turn left. Stamps are integer
+nanoseconds, since a float second of today is only exact to a few hundred of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+NANOSECONDS = 1_000_000_000
+
+Floats: TypeAlias = NDArray[np.float64]
+Tensor: TypeAlias = NDArray[np.float32]
+Image: TypeAlias = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """One camera picture."""
+
+    stamp_ns: int
+    image: Image  # (H, W, 3) RGB
+
+
+@dataclass(frozen=True, slots=True)
+class Imu:
+    """One inertial sample in `base_link` axes; gravity is included, as a sensor measures it."""
+
+    stamp_ns: int
+    acceleration_mps2: tuple[float, float, float]
+    angular_velocity_radps: tuple[float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class EgoState:
+    """How the car moves, as far as it knows."""
+
+    stamp_ns: int
+    speed_mps: float
+    yaw_rate_radps: float
+    speed_std_mps: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Path:
+    """Where to drive: points in the `base_link` of the moment `stamp_ns`, nearest first."""
+
+    stamp_ns: int
+    points_m: Floats = field(repr=False)  # (N, 2) x, y
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prediction:
+    """What the network says about one frame, decoded.
+
+    The path is given by its lateral offsets at fixed distances *along* it, so that a bend of
+    more than 45 degrees can be said too; `path` holds the same as points.
+    """
+
+    stamp_ns: int
+    path: Path
+    path_std_m: Floats  # (N,) standard deviation of each lateral offset
+    curvature_1pm: float
+    curvature_std_1pm: float
+    lane_offset_m: float  # of base_link from the lane's centre, positive = car is left of it
+    heading_error_rad: float  # of the car against the lane, positive = car points left of it
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What the car shall do. `stamp_ns` is that of the image that a proposal came from."""
+
+    stamp_ns: int
+    steering_rad: float  # at the road wheel, positive left
+    acceleration_mps2: float
