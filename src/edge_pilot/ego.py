@@ -1,0 +1,84 @@
+"""How fast the car is: a small Kalman filter over the IMU and, where there is one, odometry.
+
+State: speed and the bias of the forward accelerometer. Without odometry the speed comes from
+the IMU alone: it is integrated, held at zero while the car stands, and corrected in every bend,
+where the lateral acceleration of the rear axle is speed times yaw rate.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edge_pilot.types import NANOSECONDS, EgoState, Imu
+
+ACCELERATION_STD = 0.3  # m/s^2, noise and road that the model does not know
+BIAS_WALK = 0.01  # m/s^2 per sqrt(s)
+LATERAL_STD = 0.5  # m/s^2, roll and road camber
+STANDSTILL_S = 1.0  # an IMU this quiet for this long, at a speed near zero, is a car that stands
+QUIET_MPS2 = 0.15
+QUIET_RADPS = 0.02
+MAX_GAP_S = 0.5  # a longer silence of the IMU is not integrated over
+
+
+class EgoFilter:
+    """Fed with sensor values in the order of their stamps; older ones are ignored."""
+
+    def __init__(self) -> None:
+        self._x = np.zeros(2)  # speed, bias
+        self._p = np.diag([0.05, 0.05])  # m^2/s^2, m^2/s^4
+        self._stamp_ns: int | None = None
+        self._yaw_rate = 0.0
+        self._quiet_s = 0.0
+
+    def state(self) -> EgoState:
+        """Give the newest estimate."""
+        return EgoState(
+            stamp_ns=self._stamp_ns or 0,
+            speed_mps=max(0.0, float(self._x[0])),
+            yaw_rate_radps=self._yaw_rate,
+            speed_std_mps=float(np.sqrt(self._p[0, 0])),
+        )
+
+    def add_imu(self, imu: Imu) -> None:
+        """Take one inertial sample."""
+        if not np.isfinite((*imu.acceleration_mps2, *imu.angular_velocity_radps)).all():
+            return
+        ax, ay, _ = imu.acceleration_mps2
+        self._yaw_rate = imu.angular_velocity_radps[2]
+        elapsed = self._advance(imu.stamp_ns)
+        self._predict(ax, elapsed)
+        self._find_standstill(ax, elapsed)
+        if abs(self._yaw_rate) > 0.1:
+            rate = self._yaw_rate
+            self._correct(np.array([rate, 0.0]), ay, LATERAL_STD)
+
+    def add_speed(self, stamp_ns: int, speed_mps: float, std_mps: float = 0.1) -> None:
+        """Take a measured speed, as of wheel odometry."""
+        if np.isfinite(speed_mps):
+            if self._stamp_ns is None:
+                self._stamp_ns = stamp_ns
+            self._correct(np.array([1.0, 0.0]), speed_mps, std_mps)
+
+    def _advance(self, stamp_ns: int) -> float:
+        """Move the clock to the stamp and give the seconds passed, 0 over a gap or a jump."""
+        last, self._stamp_ns = self._stamp_ns, stamp_ns
+        elapsed = 0.0 if last is None else (stamp_ns - last) / NANOSECONDS
+        return elapsed if 0.0 < elapsed <= MAX_GAP_S else 0.0
+
+    def _predict(self, ax: float, dt: float) -> None:
+        step = np.array([[1.0, -dt], [0.0, 1.0]])
+        self._x = step @ self._x + np.array([ax * dt, 0.0])
+        noise = np.diag([(ACCELERATION_STD * dt) ** 2, BIAS_WALK**2 * dt])
+        self._p = step @ self._p @ step.T + noise
+
+    def _find_standstill(self, ax: float, dt: float) -> None:
+        quiet = abs(ax - self._x[1]) < QUIET_MPS2 and abs(self._yaw_rate) < QUIET_RADPS
+        self._quiet_s = self._quiet_s + dt if quiet and self._x[0] < 0.5 else 0.0
+        if self._quiet_s > STANDSTILL_S:
+            self._correct(np.array([1.0, 0.0]), 0.0, 0.02)
+            self._correct(np.array([0.0, 1.0]), ax, QUIET_MPS2)
+
+    def _correct(self, h: np.ndarray, measured: float, std: float) -> None:
+        gain = self._p @ h / (h @ self._p @ h + std**2)
+        self._x = self._x + gain * (measured - h @ self._x)
+        self._p = self._p - np.outer(gain, h @ self._p)
