@@ -15,6 +15,7 @@ import numpy as np
 from panda3d import core as p3d
 
 from edge_pilot.config import CameraConfig
+from edge_pilot.errors import InputError
 from edge_pilot.sim import scenery
 from edge_pilot.sim.look import LOOKS, Film, Look
 from edge_pilot.sim.scenery import Mesh
@@ -116,9 +117,9 @@ class Renderer:
 def _buffer(engine: Any, width: int, height: int, texture: Any) -> Any:
     pipe = p3d.GraphicsPipeSelection.getGlobalPtr().makeModulePipe("p3tinydisplay")
     if pipe is None:
-        raise ImportError(
+        raise InputError(
             "expected the system library libX11.so.6 (Debian: apt-get install libx11-6), "
-            "which Panda3D's software renderer loads"
+            "which Panda3D's software renderer loads, got none"
         )
     wanted = p3d.FrameBufferProperties()
     wanted.setRgbColor(True)

@@ -1,0 +1,50 @@
+"""From the trained network to the files that travel: ONNX and its card."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from edge_pilot import card as cards
+from edge_pilot.card import ModelCard, ModelFile
+from edge_pilot.learning.model import PilotNet
+from edge_pilot.perception.heads import OUTPUTS
+
+OPSET = 17
+
+
+def export(model: PilotNet, card: ModelCard, path: Path, training: Mapping[str, Any]) -> ModelFile:
+    """Write `path` and the card beside it, each at once or not at all, and read them back.
+
+    The batch normalisation is folded into the convolutions by the exporter.
+    """
+    model.eval()
+    shape = (1, 3, card.input.height_px, card.input.width_px)
+    dynamic = {name: {0: "batch"} for name in ("image", "state", *OUTPUTS)}
+    buffer = io.BytesIO()
+    torch.onnx.export(
+        model.to(memory_format=torch.contiguous_format),
+        (torch.zeros(shape), torch.zeros(1, len(card.state))),
+        buffer,
+        input_names=["image", "state"],
+        output_names=list(OUTPUTS),
+        dynamic_axes=dynamic,
+        opset_version=OPSET,
+        dynamo=False,
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _write(path, buffer.getvalue())
+    _write(path.with_suffix(".yaml"), cards.dump(replace(card, training=training)).encode())
+    return cards.load(path)
+
+
+def _write(path: Path, content: bytes) -> None:
+    part = path.with_name(path.name + ".part")
+    part.write_bytes(content)
+    os.replace(part, path)
