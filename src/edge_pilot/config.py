@@ -183,6 +183,17 @@ class SimConfig(Section):
 
 
 @dataclass(frozen=True)
+class ReplayConfig(Section):
+    """The node that plays a recording as if its sensors were there."""
+
+    bag: str = text("", "path of a rosbag2 folder, .mcap or .db3 file")
+    rate: float = number(1.0, 0.01, 100.0, "how much faster than it was recorded")
+    loop: bool = switch(False, "begin again at the end")
+    camera_topic: str = text("", "the recording's camera; empty: found by type")
+    stamps: str = choice("now", ("now", "original"), "what the headers of its messages get")
+
+
+@dataclass(frozen=True)
 class Config(Section):
     """The root of the tree. `config.vehicle.wheelbase_m` in code is the parameter's name too."""
 
@@ -192,6 +203,7 @@ class Config(Section):
     control: ControlConfig = field(default_factory=ControlConfig)
     safety: SafetyConfig = field(default_factory=SafetyConfig)
     sim: SimConfig = field(default_factory=SimConfig)
+    replay: ReplayConfig = field(default_factory=ReplayConfig)
 
 
 def load(paths: Iterable[Path | str], overrides: Mapping[str, object] | None = None) -> Config:

@@ -7,6 +7,8 @@ where the lateral acceleration of the rear axle is speed times yaw rate.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from edge_pilot.types import NANOSECONDS, EgoState, Imu
@@ -18,12 +20,20 @@ STANDSTILL_S = 1.0  # an IMU this quiet for this long, at a speed near zero, is 
 QUIET_MPS2 = 0.15
 QUIET_RADPS = 0.02
 MAX_GAP_S = 0.5  # a longer silence of the IMU is not integrated over
+MAX_MPS2, MAX_RADPS, MAX_MPS = 100.0, 20.0, 150.0  # a sensor that says more is broken
 
 
 class EgoFilter:
-    """Fed with sensor values in the order of their stamps; older ones are ignored."""
+    """Fed with sensor values in the order of their stamps.
+
+    What comes late is ignored, and so is what no car can do. An inertial sample that is older by
+    more than MAX_GAP_S means that the clock was set back: everything begins anew.
+    """
 
     def __init__(self) -> None:
+        self._begin()
+
+    def _begin(self) -> None:
         self._x = np.zeros(2)  # speed, bias
         self._p = np.diag([0.05, 0.05])  # m^2/s^2, m^2/s^4
         self._stamp_ns: int | None = None
@@ -39,9 +49,15 @@ class EgoFilter:
             speed_std_mps=float(np.sqrt(self._p[0, 0])),
         )
 
+    def age_s(self, now_ns: int) -> float:
+        """Give the time since the newest inertial sample, infinite before the first."""
+        return math.inf if self._stamp_ns is None else (now_ns - self._stamp_ns) / NANOSECONDS
+
     def add_imu(self, imu: Imu) -> None:
         """Take one inertial sample."""
-        if not np.isfinite((*imu.acceleration_mps2, *imu.angular_velocity_radps)).all():
+        if self.age_s(imu.stamp_ns) < -MAX_GAP_S:
+            self._begin()
+        if not _is_plausible(imu) or self.age_s(imu.stamp_ns) < 0.0:
             return
         ax, ay, _ = imu.acceleration_mps2
         self._yaw_rate = imu.angular_velocity_radps[2]
@@ -54,9 +70,8 @@ class EgoFilter:
 
     def add_speed(self, stamp_ns: int, speed_mps: float, std_mps: float = 0.1) -> None:
         """Take a measured speed, as of wheel odometry."""
-        if np.isfinite(speed_mps):
-            if self._stamp_ns is None:
-                self._stamp_ns = stamp_ns
+        is_plausible = abs(speed_mps) <= MAX_MPS and 0.0 < std_mps < math.inf  # no NaN passes
+        if is_plausible and self.age_s(stamp_ns) >= -MAX_GAP_S:
             self._correct(np.array([1.0, 0.0]), speed_mps, std_mps)
 
     def _advance(self, stamp_ns: int) -> float:
@@ -82,3 +97,8 @@ class EgoFilter:
         gain = self._p @ h / (h @ self._p @ h + std**2)
         self._x = self._x + gain * (measured - h @ self._x)
         self._p = self._p - np.outer(gain, h @ self._p)
+
+
+def _is_plausible(imu: Imu) -> bool:
+    force, rotation = np.abs(imu.acceleration_mps2), np.abs(imu.angular_velocity_radps)
+    return bool((force <= MAX_MPS2).all() and (rotation <= MAX_RADPS).all())  # no NaN passes

@@ -189,8 +189,8 @@ def _is_whole(file: bytes) -> bool:
     """Look for the end mark, since some decoders fill up a cut picture with grey.
 
     JPEG (ITU-T T.81, B.1): EOI follows the last scan; a thumbnail's EOI comes before it.
-    PNG (ISO/IEC 15948, 11.2): the last chunk is IEND.
+    PNG (ISO/IEC 15948, 11.2): the last chunk is IEND, with its CRC.
     """
     if file.startswith(b"\xff\xd8"):
         return b"\xff\xd9" in file[max(file.rfind(b"\xff\xda"), 0) :]
-    return file.startswith(b"\x89PNG\r\n\x1a\n") and b"IEND" in file
+    return file.startswith(b"\x89PNG\r\n\x1a\n") and b"IEND\xae\x42\x60\x82" in file

@@ -120,7 +120,7 @@ class _Reprojected:
     """The view in a picture of another camera, by a lookup that is made once."""
 
     def __init__(self, spec: InputSpec, camera: CameraModel) -> None:
-        if not min(camera.fx_px, camera.fy_px) > 0:
+        if not (camera.fx_px > 0 and camera.fy_px > 0):
             raise ImageError(f"expected a calibrated camera (focal length > 0), got {camera}")
         self._spec = spec
         u, v = _lookup(spec, camera)

@@ -96,7 +96,7 @@ def card_for(camera: CameraConfig) -> ModelCard:
     top = 2 * round(CROP_TOP * camera.height_px / 2)
     model = CameraModel(
         camera.width_px, camera.height_px, camera.focal_px, camera.focal_px,
-        0.5 * camera.width_px, 0.5 * camera.height_px,
+        0.5 * (camera.width_px - 1), 0.5 * (camera.height_px - 1),
     )  # fmt: skip
     spec = InputSpec(
         width_px=camera.width_px // 2,

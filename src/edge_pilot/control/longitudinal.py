@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from edge_pilot.config import ControlConfig
+from edge_pilot.config import ControlConfig, VehicleConfig
 from edge_pilot.types import EgoState, Floats, Path
 
 STRAIGHT = 1e-4  # 1/m, a radius of 10 km: less is no bend
@@ -14,7 +14,12 @@ FIT_DEGREE = 3  # of heading over distance: a bend's entry, arc and exit within 
 
 
 def accelerate(path: Path, ego: EgoState, control: ControlConfig) -> float:
-    """Give the acceleration [m/s^2] towards the speed that the path ahead permits."""
+    """Give the acceleration [m/s^2] towards the speed that the path ahead permits.
+
+    It is NaN where the path is not finite, as the steering is then: the gate refuses both.
+    """
+    if not np.isfinite(path.points_m).all():
+        return math.nan
     error = target_speed(path, control) - ego.speed_mps
     wanted = control.speed_gain_1ps * error
     return float(np.clip(wanted, -control.max_braking_mps2, control.max_acceleration_mps2))
@@ -44,3 +49,10 @@ def bends(points_m: Floats) -> tuple[Floats, Floats]:
     degree = min(FIT_DEGREE, len(heading) - 1)
     slope = np.polyder(np.polynomial.polynomial.polyfit(middle, heading, degree)[::-1])
     return middle, np.polyval(slope, middle)
+
+
+def pedals(acceleration_mps2: float, vehicle: VehicleConfig) -> tuple[float, float]:
+    """Give throttle and brake, each 0 to 1, for an acceleration: linear up to what both give."""
+    throttle = acceleration_mps2 / vehicle.max_acceleration_mps2
+    brake = -acceleration_mps2 / vehicle.max_braking_mps2
+    return min(max(throttle, 0.0), 1.0), min(max(brake, 0.0), 1.0)

@@ -1,0 +1,191 @@
+"""Messages of common_interfaces on one side, the package's own values on the other.
+
+Nothing else converts. A message that cannot be read raises an InputError that says why.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+from builtin_interfaces.msg import Time
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from geometry_msgs.msg import PoseStamped
+from nav_msgs.msg import Odometry
+from nav_msgs.msg import Path as PathMessage
+from sensor_msgs.msg import CameraInfo, JointState
+from sensor_msgs.msg import Imu as ImuMessage
+
+from edge_pilot import images
+from edge_pilot.card import CameraModel
+from edge_pilot.errors import InputError
+from edge_pilot.nodes import cdr
+from edge_pilot.types import NANOSECONDS, Command, Frame, Imu, Path
+
+BASE_FRAME = "base_link"
+LONGEST_PATH_M = 10_000.0
+SPEED_STD_MPS = 0.1  # of wheel odometry that does not give its covariance
+
+
+def to_ns(stamp: Time) -> int:
+    """Read a stamp."""
+    return int(stamp.sec * NANOSECONDS + stamp.nanosec)
+
+
+def to_stamp(stamp_ns: int) -> Time:
+    """Write a stamp."""
+    seconds, nanoseconds = divmod(stamp_ns, NANOSECONDS)
+    return Time(sec=seconds, nanosec=nanoseconds)
+
+
+def read_image(message: bytes) -> Frame:
+    """Read a serialized Image.
+
+    Raises:
+        ImageError: the message contradicts itself.
+    """
+    raw = cdr.image(message)
+    picture = images.to_rgb(
+        raw.data,
+        encoding=raw.encoding,
+        width=raw.width,
+        height=raw.height,
+        step=raw.step,
+        is_bigendian=raw.is_bigendian,
+    )
+    return Frame(raw.stamp_ns, picture)
+
+
+def read_compressed(message: bytes) -> Frame:
+    """Read a serialized CompressedImage.
+
+    Raises:
+        ImageError: the message holds no readable picture.
+    """
+    raw = cdr.compressed(message)
+    return Frame(raw.stamp_ns, images.from_compressed(raw.data, raw.format))
+
+
+def read_camera(message: CameraInfo) -> CameraModel | None:
+    """Read the intrinsics of the picture as it was taken; an uncalibrated camera gives None."""
+    if not min(message.k[0], message.k[4]) > 0.0:
+        return None
+    return CameraModel(
+        width_px=message.width,
+        height_px=message.height,
+        fx_px=float(message.k[0]),
+        fy_px=float(message.k[4]),
+        cx_px=float(message.k[2]),
+        cy_px=float(message.k[5]),
+        distortion_model=message.distortion_model,
+        distortion=tuple(float(value) for value in message.d),
+    )
+
+
+def read_imu(message: ImuMessage, received_ns: int | None = None) -> Imu:
+    """Read an inertial sample; its axes are taken to be those of base_link.
+
+    Its stamp is `received_ns` where that is given.
+    """
+    force, rotation = message.linear_acceleration, message.angular_velocity
+    return Imu(
+        stamp_ns=to_ns(message.header.stamp) if received_ns is None else received_ns,
+        acceleration_mps2=(force.x, force.y, force.z),
+        angular_velocity_radps=(rotation.x, rotation.y, rotation.z),
+    )
+
+
+def read_speed(message: Odometry, received_ns: int | None = None) -> tuple[int, float, float]:
+    """Read the stamp [ns] as in `read_imu`, the forward speed and its deviation [m/s]."""
+    stamp_ns = to_ns(message.header.stamp) if received_ns is None else received_ns
+    variance = message.twist.covariance[0]
+    std = math.sqrt(variance) if variance > 0.0 else SPEED_STD_MPS
+    return stamp_ns, message.twist.twist.linear.x, std
+
+
+def read_scalars(message: JointState) -> dict[str, float]:
+    """Read named numbers.
+
+    Raises:
+        InputError: there are not as many numbers as names.
+    """
+    if len(message.name) != len(message.position):
+        raise InputError(
+            f"expected one position for each of {len(message.name)} names, "
+            f"got {len(message.position)}"
+        )
+    return dict(zip(message.name, message.position, strict=True))
+
+
+def write_scalars(stamp_ns: int, values: Mapping[str, float]) -> JointState:
+    """Write named numbers."""
+    message = JointState(name=list(values), position=list(map(float, values.values())))
+    message.header.stamp = to_stamp(stamp_ns)
+    return message
+
+
+def read_command(message: JointState) -> Command:
+    """Read a command.
+
+    Raises:
+        InputError: a name is missing, or there are not as many numbers as names.
+    """
+    values = read_scalars(message)
+    try:
+        steering, acceleration = values["steering"], values["acceleration"]
+    except KeyError:
+        raise InputError(
+            f"expected a command that names steering and acceleration, got {message.name}"
+        ) from None
+    return Command(to_ns(message.header.stamp), steering, acceleration)
+
+
+def write_command(command: Command) -> JointState:
+    """Write a command."""
+    values = {"steering": command.steering_rad, "acceleration": command.acceleration_mps2}
+    return write_scalars(command.stamp_ns, values)
+
+
+def read_path(message: PathMessage) -> Path:
+    """Read a path.
+
+    Raises:
+        InputError: it is in another frame, has fewer than two points, or points nowhere.
+    """
+    frame = message.header.frame_id
+    if not frame.endswith(BASE_FRAME):  # a prefix makes a second vehicle possible
+        raise InputError(f"expected a path in {BASE_FRAME}, got one in {frame!r}")
+    places = [item.pose.position for item in message.poses]
+    points = np.array([(place.x, place.y) for place in places], np.float64).reshape(-1, 2)
+    # NaN fails the comparison too.
+    if len(points) < 2 or not bool((np.abs(points) <= LONGEST_PATH_M).all()):
+        raise InputError(f"expected a path of two or more points within 10 km, got {len(points)}")
+    return Path(to_ns(message.header.stamp), points)
+
+
+def write_path(path: Path) -> PathMessage:
+    """Write a path in base_link."""
+    message = PathMessage()
+    message.header.frame_id = BASE_FRAME
+    message.header.stamp = to_stamp(path.stamp_ns)
+    for x, y in path.points_m.tolist():
+        pose = PoseStamped(header=message.header)
+        pose.pose.position.x, pose.pose.position.y = x, y
+        message.poses.append(pose)
+    return message
+
+
+def write_diagnostics(
+    stamp_ns: int, name: str, level: bytes, sentence: str, values: Mapping[str, object]
+) -> DiagnosticArray:
+    """Write one status; `level` is a constant of DiagnosticStatus."""
+    status = DiagnosticStatus(
+        level=level,
+        name=name,
+        message=sentence,
+        values=[KeyValue(key=key, value=str(value)) for key, value in values.items()],
+    )
+    message = DiagnosticArray(status=[status])
+    message.header.stamp = to_stamp(stamp_ns)
+    return message

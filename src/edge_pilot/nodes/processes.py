@@ -1,0 +1,87 @@
+"""The package's nodes as processes, started as `ros2 launch` starts them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+
+from edge_pilot import transport
+
+STOP_S = 3.0  # after SIGINT; then the process is killed
+
+
+class Processes:
+    """A group of nodes that end together: a context manager."""
+
+    def __init__(self, environment: Mapping[str, str], logs: Path) -> None:
+        self._environment = {**environment, **transport.environment(environment)}
+        self._logs = logs
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+
+    def start(self, node: str, parameters: Mapping[str, object], files: Sequence[Path]) -> None:
+        """Start `edge_pilot.nodes.<node>`; its output goes to `<node>.log`."""
+        command = [sys.executable, "-m", f"edge_pilot.nodes.{node}", "--ros-args"]
+        for path in files:
+            command += ["--params-file", str(path)]
+        for name, value in parameters.items():
+            text = str(value).lower() if isinstance(value, bool) else str(value)
+            command += ["-p", f"{name}:={text}"]
+        with (self._logs / f"{node}.log").open("wb") as log:
+            self._running[node] = subprocess.Popen(
+                command, env=self._environment, stdout=log, stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+            )  # fmt: skip
+
+    def ended(self) -> str:
+        """Name a node that has ended, with the last line that it said; else an empty text."""
+        for node, process in self._running.items():
+            if process.poll() is not None:
+                lines = (self._logs / f"{node}.log").read_text(errors="replace").splitlines()
+                last = lines[-1] if lines else "it said nothing"
+                return f"{node} ended with status {process.returncode}: {last}"
+        return ""
+
+    def stop(self) -> dict[str, int]:
+        """End all by SIGINT, as Ctrl-C does, and give their exit statuses."""
+        for process in self._running.values():
+            if process.poll() is None:
+                process.send_signal(signal.SIGINT)
+        deadline = time.monotonic() + STOP_S
+        statuses = {}
+        for node, process in self._running.items():
+            try:
+                statuses[node] = process.wait(max(0.1, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                statuses[node] = process.wait()
+        self._running.clear()
+        return statuses
+
+    def __enter__(self) -> Processes:
+        """Give itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Leave nothing running."""
+        self.stop()
+
+
+def isolated(base: Mapping[str, str], logs: Path) -> dict[str, str]:
+    """Give an environment in which no other ROS system is heard, unless the user chose one."""
+    own = {
+        "ROS_DOMAIN_ID": str(1 + os.getpid() % 100),
+        "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
+        "ROS_LOG_DIR": str(logs),
+    }
+    return {**own, **base}

@@ -1,0 +1,174 @@
+"""The safety process: the only one whose commands reach the car.
+
+It decides nothing itself; `edge_pilot.safety.supervisor` does.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from diagnostic_msgs.msg import DiagnosticStatus
+from nav_msgs.msg import Odometry
+from nav_msgs.msg import Path as PathMessage
+from rclpy.clock import Clock, ClockType
+from rclpy.node import Node
+from sensor_msgs.msg import Imu as ImuMessage
+from sensor_msgs.msg import JointState
+from std_msgs.msg import Bool, Float32
+from std_srvs.srv import Trigger
+
+from edge_pilot import topics
+from edge_pilot.control.longitudinal import pedals
+from edge_pilot.errors import InputError
+from edge_pilot.nodes import messages, ros
+from edge_pilot.safety.states import State
+from edge_pilot.safety.supervisor import Moment, Output, Supervisor
+
+LEVELS = {
+    State.DISENGAGED: DiagnosticStatus.OK,
+    State.ENGAGED: DiagnosticStatus.OK,
+    State.STOPPING: DiagnosticStatus.WARN,
+    State.EMERGENCY: DiagnosticStatus.ERROR,
+    State.OVERRIDE: DiagnosticStatus.OK,
+}
+DIAGNOSTICS_PERIOD_S = 1.0
+
+
+class Safety(Node):
+    """Hears proposals, sensors and wishes; tells the car what to do."""
+
+    def __init__(self) -> None:
+        super().__init__("safety", **ros.NODE_OPTIONS)
+        self._config = ros.declare(self)
+        # Silence must be heard even while ROS time stands still.
+        self._steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self._supervisor = Supervisor(self._config, self._now())
+        self._state: State | None = None
+        self._unreadable = 0
+        self._last_error = ""
+        self._open_outputs()
+        self._open_inputs()
+        self._open_services()
+        period_s = self._config.safety.output_period_s
+        self._timer = self.create_timer(period_s, self._decide, clock=self._steady)
+        self.create_timer(DIAGNOSTICS_PERIOD_S, self._report, clock=self._steady)
+
+    def _open_outputs(self) -> None:
+        self._command = ros.publisher(self, topics.VEHICLE_COMMAND)
+        self._pedals = ros.publisher(self, topics.VEHICLE_PEDALS)
+        self._steering = ros.publisher(self, topics.VEHICLE_STEERING_CMD)
+        self._brake = ros.publisher(self, topics.VEHICLE_BRAKE_CMD)
+        self._safety_state = ros.publisher(self, topics.SAFETY_STATE)
+        self._diagnostics = ros.publisher(self, topics.DIAGNOSTICS)
+
+    def _open_inputs(self) -> None:
+        ros.subscription(self, topics.PILOT_COMMAND, self._on_command)
+        ros.subscription(self, topics.PILOT_PATH, self._on_path)
+        ros.subscription(self, topics.IMU, self._on_imu)
+        ros.subscription(self, topics.ODOM, self._on_odom)
+        ros.subscription(self, topics.DRIVER_OVERRIDE, self._on_override)
+
+    def _open_services(self) -> None:
+        self.create_service(Trigger, "~/engage", self._engage)
+        self.create_service(Trigger, "~/disengage", self._disengage)
+        self.create_service(Trigger, "~/emergency_stop", self._emergency_stop)
+
+    def _now(self) -> Moment:
+        return Moment(ros.now_ns(self), int(self._steady.now().nanoseconds))
+
+    def _received_ns(self) -> int | None:
+        """Give the stamp for a sensor's message, or None where its own counts."""
+        return ros.now_ns(self) if self._config.pilot.stamp_source == "receive" else None
+
+    def _on_command(self, message: JointState) -> None:
+        try:
+            command = messages.read_command(message)
+        except InputError as error:
+            self._complain(error)
+            return
+        output = self._supervisor.propose(command, self._now())
+        if output:
+            self._publish(output)
+
+    def _on_path(self, message: PathMessage) -> None:
+        try:
+            self._supervisor.track.add_path(messages.read_path(message))
+        except InputError as error:
+            self._complain(error)
+
+    def _on_imu(self, message: ImuMessage) -> None:
+        self._supervisor.track.add_imu(messages.read_imu(message, self._received_ns()))
+
+    def _on_odom(self, message: Odometry) -> None:
+        self._supervisor.track.add_speed(*messages.read_speed(message, self._received_ns()))
+
+    def _on_override(self, message: Bool) -> None:
+        self._supervisor.override(message.data)
+        self._decide()
+
+    def _engage(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        response.message = self._supervisor.engage(self._now())
+        response.success = not response.message
+        self._decide()
+        return response
+
+    def _disengage(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        self._supervisor.disengage()
+        response.success = True
+        self._decide()
+        return response
+
+    def _emergency_stop(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        response.message = self._supervisor.emergency_stop()
+        response.success = not response.message
+        self._decide()
+        return response
+
+    def _decide(self) -> None:
+        self._publish(self._supervisor.decide(self._now()))
+
+    def _publish(self, output: Output) -> None:
+        """Send a decision, and let the next one by the timer be a whole period away."""
+        command = output.command
+        throttle, brake = pedals(command.acceleration_mps2, self._config.vehicle)
+        self._command.publish(messages.write_command(command))
+        self._safety_state.publish(self._describe(output))
+        self._pedals.publish(
+            messages.write_scalars(command.stamp_ns, {"throttle": throttle, "brake": brake})
+        )
+        self._steering.publish(Float32(data=command.steering_rad))
+        self._brake.publish(Float32(data=brake))
+        self._timer.reset()
+        if output.state is not self._state:
+            self._state = output.state
+            self.get_logger().info(f"{output.state.value}: {output.sentence}")
+
+    def _describe(self, output: Output) -> messages.DiagnosticArray:
+        values = {
+            "state": output.state.value,
+            "code": output.code,
+            "image_stamp_ns": output.image_stamp_ns,
+        }
+        stamp_ns, level = output.command.stamp_ns, LEVELS[output.state]
+        return messages.write_diagnostics(stamp_ns, "safety", level, output.sentence, values)
+
+    def _report(self) -> None:
+        values = {"unreadable": self._unreadable, "last_error": self._last_error}
+        level = LEVELS[self._state] if self._state else DiagnosticStatus.OK
+        sentence = self._state.value if self._state else "starting"
+        message = messages.write_diagnostics(ros.now_ns(self), "safety", level, sentence, values)
+        self._diagnostics.publish(message)
+
+    def _complain(self, error: InputError) -> None:
+        self._unreadable += 1
+        self._last_error = str(error)
+        self.get_logger().warning(str(error), throttle_duration_sec=1.0)
+
+
+def main(args: list[str] | None = None) -> int:
+    """Run the node."""
+    return ros.run(Safety, args)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

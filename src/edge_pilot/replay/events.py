@@ -1,0 +1,135 @@
+"""Recorded messages -> what happened, in the order of its stamps."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from itertools import islice
+from math import sqrt
+from typing import Any, TypeAlias
+
+from edge_pilot import images, topics
+from edge_pilot.errors import BagError, ImageError
+from edge_pilot.replay import stamps
+from edge_pilot.replay.bags import Bag, BagTopic, Message, decode
+from edge_pilot.replay.evaluate import Event, Speed, Steering, Unreadable
+from edge_pilot.replay.selection import Selection
+from edge_pilot.types import NANOSECONDS, Frame, Imu
+
+SPEED_STD_MPS = 0.1  # of odometry that does not give its covariance
+HOLD_NS = NANOSECONDS // 2  # a picture is recorded at most this much later than an IMU sample
+HOLD_MESSAGES = 1000  # and so many wait at most, whatever their stamps say
+
+Converter: TypeAlias = Callable[[int, Any], Event | None]
+
+
+def read_events(
+    bag: Bag, selection: Selection, clock: stamps.Clock, steering_scale: float = 1.0
+) -> Iterator[Event]:
+    """Give the pictures, motion and human steering of a recording.
+
+    Args:
+        bag: the recording.
+        selection: its topics.
+        clock: whose stamps the events carry.
+        steering_scale: turns the human's steering into rad at the road wheel, positive left.
+
+    Raises:
+        BagError: the recording is damaged. A damaged message is an Unreadable instead.
+    """
+    converters = _converters(selection, steering_scale)
+    for stamp_ns, message in _stamped(bag.messages(list(converters)), clock):
+        try:
+            event = converters[message.topic](stamp_ns, decode(message))
+        except (BagError, ImageError) as error:
+            event = Unreadable(stamp_ns, str(error))
+        if event is not None:
+            yield event
+
+
+def sample_stamps(bag: Bag, names: Iterable[str]) -> dict[str, list[stamps.Sample]]:
+    """Read the stamps of each topic's first messages."""
+    return {
+        name: [_sample(message) for message in islice(bag.messages([name]), stamps.SAMPLE)]
+        for name in names
+    }
+
+
+def _converters(selection: Selection, steering_scale: float) -> dict[str, Converter]:
+    """Give the converter of each topic by its name."""
+    is_raw = selection.camera.type == topics.CAMERA.type
+    pairs: list[tuple[BagTopic | None, Converter]] = [
+        (selection.camera, _from_image if is_raw else _from_compressed),
+        (selection.imu, _from_imu),
+        (selection.odom, _from_odometry),
+        (selection.steering, partial(_from_steering, scale=steering_scale)),
+    ]
+    return {topic.name: converter for topic, converter in pairs if topic}
+
+
+def _from_image(stamp_ns: int, message: Any) -> Frame:
+    image = images.to_rgb(
+        message.data,
+        encoding=message.encoding,
+        width=message.width,
+        height=message.height,
+        step=message.step,
+        is_bigendian=bool(message.is_bigendian),
+    )
+    return Frame(stamp_ns, image)
+
+
+def _from_compressed(stamp_ns: int, message: Any) -> Frame:
+    return Frame(stamp_ns, images.from_compressed(message.data, message.format))
+
+
+def _from_imu(stamp_ns: int, message: Any) -> Imu:
+    a, w = message.linear_acceleration, message.angular_velocity
+    return Imu(stamp_ns, (a.x, a.y, a.z), (w.x, w.y, w.z))
+
+
+def _from_odometry(stamp_ns: int, message: Any) -> Speed:
+    variance = float(message.twist.covariance[0])
+    std_mps = sqrt(variance) if variance > 0 else SPEED_STD_MPS
+    return Speed(stamp_ns, float(message.twist.twist.linear.x), std_mps)
+
+
+def _from_steering(stamp_ns: int, message: Any, scale: float) -> Steering | None:
+    """Read a plain number, or a JointState that may name no steering."""
+    if hasattr(message, "data"):
+        return Steering(stamp_ns, float(message.data) * scale)
+    numbers = dict(zip(message.name, message.position, strict=False))
+    if "steering" not in numbers:
+        return None
+    return Steering(stamp_ns, float(numbers["steering"]) * scale)
+
+
+def _sample(message: Message) -> stamps.Sample:
+    has_header = message.type in stamps.STAMPED_TYPES and len(message.data) >= 12
+    header_ns = stamps.header_stamp(message.data) if has_header else None
+    return stamps.Sample(header_ns, message.stamp_ns)
+
+
+def _stamped(messages: Iterable[Message], clock: stamps.Clock) -> Iterator[tuple[int, Message]]:
+    if clock.source == "record":
+        return ((message.stamp_ns, message) for message in messages)
+    return _in_order((_header_or_record(message), message) for message in messages)
+
+
+def _header_or_record(message: Message) -> int:
+    header_ns = _sample(message).header_ns
+    return message.stamp_ns if header_ns is None else header_ns
+
+
+def _in_order(pairs: Iterable[tuple[int, Message]]) -> Iterator[tuple[int, Message]]:
+    """Sort by stamp what was recorded within HOLD_NS, so that memory stays bounded."""
+    waiting: list[tuple[int, int, Message]] = []
+    for order, (stamp_ns, message) in enumerate(pairs):
+        heapq.heappush(waiting, (stamp_ns, order, message))
+        while message.stamp_ns - waiting[0][2].stamp_ns > HOLD_NS or len(waiting) > HOLD_MESSAGES:
+            stamp_ns, _, oldest = heapq.heappop(waiting)
+            yield stamp_ns, oldest
+    while waiting:
+        stamp_ns, _, message = heapq.heappop(waiting)
+        yield stamp_ns, message
