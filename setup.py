@@ -1,4 +1,4 @@
-"""Metadata lives here and not in pyproject.toml, which the setuptools of ROS Humble cannot read."""
+"""The metadata is here since the setuptools of ROS Humble cannot read it from pyproject.toml."""
 
 from glob import glob
 
@@ -6,6 +6,7 @@ from setuptools import find_packages, setup
 
 PACKAGE = "edge_pilot"
 SHARE = f"share/{PACKAGE}"
+FOLDERS = ("launch", "config", "models")
 
 RUNTIME = [
     "numpy>=1.21.5",
@@ -57,7 +58,7 @@ setup(
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{PACKAGE}"]),
         (SHARE, ["package.xml"]),
-        *((f"{SHARE}/{name}", sorted(glob(f"{name}/*"))) for name in ("launch", "config", "models")),
+        *((f"{SHARE}/{name}", sorted(glob(f"{name}/*.*"))) for name in FOLDERS),
         (f"lib/{PACKAGE}", sorted(glob("scripts/nodes/*"))),
     ],
     install_requires=RUNTIME,

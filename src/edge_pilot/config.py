@@ -36,6 +36,7 @@ UNITS = {
     "mps3": "m/s^3",
     "radps": "rad/s",
     "1pm": "1/m",
+    "1ps": "1/s",
 }
 T = TypeVar("T")
 
@@ -155,11 +156,12 @@ class SafetyConfig(Section):
 
     def check(self) -> None:
         """Raise ConfigError where the limits contradict one another."""
-        if self.stop_braking_mps2 > self.max_braking_mps2:
-            raise ConfigError(
-                f"expected safety.stop_braking_mps2 <= safety.max_braking_mps2 "
-                f"({self.max_braking_mps2:g} m/s^2), got {self.stop_braking_mps2:g}"
-            )
+        for name in ("stop_braking_mps2", "emergency_braking_mps2"):
+            if getattr(self, name) > self.max_braking_mps2:
+                raise ConfigError(
+                    f"expected safety.{name} <= safety.max_braking_mps2 "
+                    f"({self.max_braking_mps2:g} m/s^2), got {getattr(self, name):g}"
+                )
         if self.output_period_s >= self.proposal_timeout_s:
             raise ConfigError(
                 f"expected safety.output_period_s < safety.proposal_timeout_s "

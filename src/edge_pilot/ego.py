@@ -16,9 +16,11 @@ from edge_pilot.types import NANOSECONDS, EgoState, Imu
 ACCELERATION_STD = 0.3  # m/s^2, noise and road that the model does not know
 BIAS_WALK = 0.01  # m/s^2 per sqrt(s)
 LATERAL_STD = 0.5  # m/s^2, roll and road camber
-STANDSTILL_S = 1.0  # an IMU this quiet for this long, at a speed near zero, is a car that stands
+STANDSTILL_S = 1.0  # an IMU this quiet for this long, at a low speed, is a car that stands
 QUIET_MPS2 = 0.15
 QUIET_RADPS = 0.02
+QUIET_MPS = 2.0  # no lower, since without odometry the speed is off by this much after a while
+SMOOTHING_S = 0.2  # noise of single samples is not what matters for that
 MAX_GAP_S = 0.5  # a longer silence of the IMU is not integrated over
 MAX_MPS2, MAX_RADPS, MAX_MPS = 100.0, 20.0, 150.0  # a sensor that says more is broken
 
@@ -39,6 +41,7 @@ class EgoFilter:
         self._stamp_ns: int | None = None
         self._yaw_rate = 0.0
         self._quiet_s = 0.0
+        self._calm = np.zeros(2)  # forward acceleration and yaw rate, smoothed
 
     def state(self) -> EgoState:
         """Give the newest estimate."""
@@ -87,8 +90,11 @@ class EgoFilter:
         self._p = step @ self._p @ step.T + noise
 
     def _find_standstill(self, ax: float, dt: float) -> None:
-        quiet = abs(ax - self._x[1]) < QUIET_MPS2 and abs(self._yaw_rate) < QUIET_RADPS
-        self._quiet_s = self._quiet_s + dt if quiet and self._x[0] < 0.5 else 0.0
+        self._calm += min(1.0, dt / SMOOTHING_S) * (np.array([ax, self._yaw_rate]) - self._calm)
+        bias, bias_std = self._x[1], math.sqrt(self._p[1, 1])  # the road's slope is in it too
+        still = np.abs(self._calm - [bias, 0.0]) < [QUIET_MPS2 + bias_std, QUIET_RADPS]
+        is_quiet = still.all() and self._x[0] < QUIET_MPS
+        self._quiet_s = self._quiet_s + dt if is_quiet else 0.0
         if self._quiet_s > STANDSTILL_S:
             self._correct(np.array([1.0, 0.0]), 0.0, 0.02)
             self._correct(np.array([0.0, 1.0]), ax, QUIET_MPS2)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 from replay.make_bags import (
     START_NS,
     Record,
-    camera_info,
     command,
     drive,
     image,
@@ -21,7 +19,7 @@ from replay.make_bags import (
 
 from edge_pilot.replay.bags import open_bag
 from edge_pilot.replay.evaluate import Speed, Steering, Unreadable
-from edge_pilot.replay.events import read_camera, read_events, sample_stamps
+from edge_pilot.replay.events import read_events, sample_stamps
 from edge_pilot.replay.selection import select
 from edge_pilot.replay.stamps import Clock, Sample
 from edge_pilot.types import Frame, Imu
@@ -60,11 +58,9 @@ def test_the_covariance_of_odometry_is_its_spread(tmp_path):
 
 
 def test_header_stamps_put_late_messages_in_order(tmp_path):
-    ms = 1_000_000
-    late = [Record("/camera", image(START_NS + 10 * ms), START_NS + 200 * ms)]
-    samples = [
-        Record("/imu", imu(START_NS + i * ms), START_NS + i * ms) for i in range(0, 300, 20)
-    ]
+    early, late = START_NS + 10_000_000, START_NS + 200_000_000
+    times = range(START_NS, START_NS + 300_000_000, 20_000_000)
+    samples = [Record("/imu", imu(stamp), stamp) for stamp in times]
 
     found = events(tmp_path, [Record("/camera", image(early), late), *samples], HEADER)
 
@@ -105,11 +101,13 @@ def test_stamps_are_sampled_with_and_without_a_header(tmp_path):
     assert samples == {"/camera": [Sample(5, 7)], "/number": [Sample(None, 8)]}
 
 
-@pytest.mark.parametrize("focal", [20.0, 0.0])
-def test_intrinsics_are_read_unless_they_are_zero(tmp_path, focal):
-    info = Record("/camera_info", camera_info(1, focal), 1)
+def test_of_equal_stamps_the_picture_comes_last(tmp_path):
+    records = [Record("/camera", image(stamp), stamp) for stamp in (1, 2)]
+    records += [Record("/driver/command", command(stamp, 0.1), stamp) for stamp in (1, 2)]
 
-    with open_bag(write(tmp_path / "bag", [info, Record("/image_raw", image(2), 2)])) as bag:
-        camera = read_camera(bag, select(bag))
+    for clock in (HEADER, RECORD):
+        found = events(tmp_path / clock.source, records, clock)
 
-    assert (camera and camera.fx_px) == (20.0 if focal else None)
+        assert [(e.stamp_ns, type(e)) for e in found] == [
+            (1, Steering), (1, Frame), (2, Steering), (2, Frame),
+        ]  # fmt: skip

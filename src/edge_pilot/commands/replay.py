@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from tqdm import tqdm
 
 from edge_pilot import results
 from edge_pilot.card import ModelFile
 from edge_pilot.commands import add_config_arguments, add_model_argument, load_config, load_model
+from edge_pilot.config import Config
 from edge_pilot.errors import BagError
 from edge_pilot.inference import backend
 from edge_pilot.pipeline import Pipeline
 from edge_pilot.replay import stamps
-from edge_pilot.replay.bags import Bag, open_bag
+from edge_pilot.replay.bags import Bag, BagTopic, open_bag
 from edge_pilot.replay.camera import Intrinsics, find_intrinsics
 from edge_pilot.replay.evaluate import Evaluation, Event, evaluate, first_frames, total
 from edge_pilot.replay.events import read_events, sample_stamps
@@ -29,6 +30,15 @@ EXAMPLES = (
     "edge_pilot replay --bag drive.mcap --camera-topic /front/image_raw --json out/replay.json",
     "edge_pilot replay --bag drive.db3 --steering-topic /steering_deg --steering-scale 0.01745",
 )
+
+
+class Source(NamedTuple):
+    """How a bag is read."""
+
+    topics: tuple[BagTopic, ...]
+    selection: Selection
+    clock: stamps.Clock
+    intrinsics: Intrinsics
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -78,28 +88,51 @@ def run(args: argparse.Namespace) -> int:
     """
     config = load_config(args)
     with open_bag(args.bag) as bag:
-        camera_topic = args.camera_topic or config.replay.camera_topic
-        selection = select(bag, camera_topic, args.steering_topic)
-        clock = stamps.choose(args.stamps, sample_stamps(bag, selection.driving))
+        source = _inspect(bag, args, config)
         model = load_model(config)
         engine = backend.load(model, config.pilot.threads)
-        intrinsics = find_intrinsics(bag, selection, config.camera)
-        pipeline = Pipeline(config, model, engine, intrinsics.camera)
-        events = read_events(bag, selection, clock, args.steering_scale)
-        frames = min(selection.camera.count, args.limit)
-        evaluation = evaluate(pipeline, _show(first_frames(events, args.limit), frames))
+        pipeline = Pipeline(config, model, engine, source.intrinsics.camera)
+        evaluation = evaluate(pipeline, _read(bag, source, args))
     if not evaluation.rows:
-        raise BagError(_say_nothing(bag, selection, evaluation))
+        raise BagError(_say_nothing(args.bag, source, evaluation))
     sums = total(evaluation)
-    lines = _say_input(bag, selection, clock, intrinsics, model) + _say_outcome(evaluation, sums)
+    lines = [f"bag       {args.bag}", *_say_source(source), f"model     {_name(model)}"]
     stream = sys.stderr if args.json == results.STANDARD_OUTPUT else sys.stdout
-    stream.write("\n".join(lines) + "\n")
+    stream.write("\n".join([*lines, *_say_outcome(evaluation, sums)]) + "\n")
     if args.json:
-        about = {"bag": bag.path.name, "topics": selection.names, "stamps": clock.source}
         results.write(
-            args.json, config=config, model=model, results=evaluation.rows, total=sums, **about
+            args.json,
+            config=config,
+            model=model,
+            results=evaluation.rows,
+            total=sums,
+            bag=args.bag.name,
+            topics=source.selection.names,
+            stamps=source.clock.source,
         )
     return 1 if evaluation.unreadable else 0
+
+
+def _inspect(bag: Bag, args: argparse.Namespace, config: Config) -> Source:
+    """Find out how to read a bag."""
+    camera_topic = args.camera_topic or config.replay.camera_topic
+    selection = select(bag, camera_topic, args.steering_topic)
+    return Source(
+        topics=bag.topics,
+        selection=selection,
+        clock=stamps.choose(args.stamps, sample_stamps(bag, selection.driving)),
+        intrinsics=find_intrinsics(bag, selection, config.camera),
+    )
+
+
+def _read(bag: Bag, source: Source, args: argparse.Namespace) -> Iterator[Event]:
+    """Give the events, and show on a terminal how many frames have passed."""
+    events = read_events(bag, source.selection, source.clock, args.steering_scale)
+    frames = min(source.selection.camera.count, args.limit)
+    with tqdm(total=frames, unit="frame", disable=None) as bar:
+        for event in first_frames(events, args.limit):
+            yield event
+            bar.update(isinstance(event, Frame))
 
 
 def _positive(text: str) -> int:
@@ -108,32 +141,20 @@ def _positive(text: str) -> int:
     raise argparse.ArgumentTypeError(f"expected a whole number above 0, got {text!r}")
 
 
-def _show(events: Iterable[Event], frames: int) -> Iterator[Event]:
-    """Let the events through and show on a terminal how many frames have passed."""
-    with tqdm(total=frames, unit="frame", disable=None) as bar:
-        for event in events:
-            yield event
-            bar.update(isinstance(event, Frame))
-
-
-def _say_nothing(bag: Bag, selection: Selection, evaluation: Evaluation) -> str:
+def _say_nothing(path: Path, source: Source, evaluation: Evaluation) -> str:
     reasons = [item.reason for item in evaluation.unreadable] or ["none at all"]
-    return f"expected pictures on {selection.camera.name} in {bag.path}, got: {reasons[0]}"
+    return f"expected pictures on {source.selection.camera.name} in {path}, got: {reasons[0]}"
 
 
-def _say_input(
-    bag: Bag, selection: Selection, clock: stamps.Clock, intrinsics: Intrinsics, model: ModelFile
-) -> list[str]:
-    used = [topic for topic in selection if topic]
-    unused = [topic for topic in bag.topics if topic not in used]
+def _say_source(source: Source) -> list[str]:
+    used = [topic for topic in source.selection if topic]
+    unused = [topic for topic in source.topics if topic not in used]
     return [
-        f"bag       {bag.path}",
         *(f"topic     {topic.name} ({topic.type}, {topic.count} messages)" for topic in used),
         f"skipped   {sum(t.count for t in unused)} messages on {len(unused)} other topics",
-        f"stamps    {clock.source}: {clock.reason}",
-        f"lens      {intrinsics.source}",
-        f"motion    {_say_motion(selection)}",
-        f"model     {model.card.name} {model.digest}",
+        f"stamps    {source.clock.source}: {source.clock.reason}",
+        f"lens      {source.intrinsics.source}",
+        f"motion    {_say_motion(source.selection)}",
     ]
 
 
@@ -155,3 +176,7 @@ def _say_outcome(evaluation: Evaluation, sums: Mapping[str, Any]) -> list[str]:
             f"{sums['human_sign_errors']} of {sums['human_turns']} turns to the other side"
         )
     return [*lines, f"digest    {sums['digest']}"]
+
+
+def _name(model: ModelFile) -> str:
+    return f"{model.card.name} {model.digest}"

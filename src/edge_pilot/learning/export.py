@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -28,16 +29,19 @@ def export(model: PilotNet, card: ModelCard, path: Path, training: Mapping[str, 
     shape = (1, 3, card.input.height_px, card.input.width_px)
     dynamic = {name: {0: "batch"} for name in ("image", "state", *OUTPUTS)}
     buffer = io.BytesIO()
-    torch.onnx.export(
-        model.to(memory_format=torch.contiguous_format),
-        (torch.zeros(shape), torch.zeros(1, len(card.state))),
-        buffer,
-        input_names=["image", "state"],
-        output_names=list(OUTPUTS),
-        dynamic_axes=dynamic,
-        opset_version=OPSET,
-        dynamo=False,
-    )
+    with warnings.catch_warnings():
+        # The newer exporter needs onnxscript, and brings nothing for a plain CNN.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        torch.onnx.export(
+            model.to(memory_format=torch.contiguous_format),
+            (torch.zeros(shape), torch.zeros(1, len(card.state))),
+            buffer,
+            input_names=["image", "state"],
+            output_names=list(OUTPUTS),
+            dynamic_axes=dynamic,
+            opset_version=OPSET,
+            dynamo=False,
+        )
     path.parent.mkdir(parents=True, exist_ok=True)
     _write(path, buffer.getvalue())
     _write(path.with_suffix(".yaml"), cards.dump(replace(card, training=training)).encode())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import torch
@@ -43,8 +44,8 @@ class PilotNet(nn.Module):
             flat = self.eye(torch.zeros(1, 3, card.input.height_px, card.input.width_px)).shape[1]
         self.features = nn.Sequential(nn.Dropout(0.1), nn.Linear(flat, FEATURES), nn.ReLU())
         self.state = nn.Sequential(nn.Linear(len(card.state), 16), nn.ReLU())
-        count = len(card.path_distances_m)
-        self.heads = nn.Linear(FEATURES + 16, 2 * count + 4)
+        self.count = len(card.path_distances_m)
+        self.heads = nn.Linear(FEATURES + 16, 2 * self.count + 4)
         # A bend of radius R leaves the tangent by d^2 / 2R; 0.4 m is the car's own straying.
         distances = torch.tensor(card.path_distances_m)
         self.register_buffer("path_scale", 0.4 + distances**2 / 200.0)
@@ -52,14 +53,12 @@ class PilotNet(nn.Module):
     def forward(self, image: Tensor, state: Tensor) -> tuple[Tensor, ...]:
         """Give the tensors of `OUTPUTS`, in that order, in SI units."""
         raw = self.heads(torch.cat([self.features(self.eye(image)), self.state(state)], 1))
-        count = len(self.path_scale)
-        path, path_lv, rest = raw.split([count, count, 4], 1)
-        log_scale = 2.0 * torch.log(self.path_scale)
+        path, path_lv, rest = raw.split([self.count, self.count, 4], 1)
         return (
             path * self.path_scale,
-            _bounded(path_lv) + log_scale,
+            _bounded(path_lv) + 2.0 * torch.log(self.path_scale),
             rest[:, 0:1] * CURVATURE_SCALE,
-            _bounded(rest[:, 1:2]) + 2.0 * torch.log(torch.tensor(CURVATURE_SCALE)),
+            _bounded(rest[:, 1:2]) + 2.0 * math.log(CURVATURE_SCALE),
             rest[:, 2:3] * OFFSET_SCALE,
             rest[:, 3:4] * HEADING_SCALE,
         )
@@ -81,11 +80,10 @@ def loss(outputs: tuple[Tensor, ...], labels: dict[str, Tensor], scale: Tensor) 
     path = _likelihood(
         out["path"] / scale, out["path_log_variance"] - shift, labels["path"] / scale
     )
-    unit = torch.tensor(CURVATURE_SCALE)
     curvature = _likelihood(
-        out["curvature"] / unit,
-        out["curvature_log_variance"] - 2.0 * torch.log(unit),
-        labels["curvature"] / unit,
+        out["curvature"] / CURVATURE_SCALE,
+        out["curvature_log_variance"] - 2.0 * math.log(CURVATURE_SCALE),
+        labels["curvature"] / CURVATURE_SCALE,
     )
     offset = _huber((out["lane_offset"] - labels["lane_offset"]) / OFFSET_SCALE)
     heading = _huber((out["heading_error"] - labels["heading_error"]) / HEADING_SCALE)

@@ -68,7 +68,7 @@ def drive_live(
         statuses = processes.stop()
     if any(statuses.values()):
         raise DriveError(f"expected all nodes to end with status 0, got {statuses}")
-    return _log(config, model, observer.seen, engaged_ns)
+    return _log(config, model, observer.seen, engaged_ns, seconds)
 
 
 def _engage(observer: Observer, executor: SingleThreadedExecutor, processes: Processes) -> int:
@@ -108,12 +108,15 @@ def _check(processes: Processes) -> None:
         raise DriveError(f"expected all nodes to run, got: {problem}")
 
 
-def _log(config: Config, model: ModelFile, seen: Seen, engaged_ns: int) -> DriveLog:
+def _log(
+    config: Config, model: ModelFile, seen: Seen, engaged_ns: int, seconds: float
+) -> DriveLog:
     """Put together what belongs together, from the moment of engagement on."""
-    stamps = [stamp for stamp in seen.truth if stamp >= engaged_ns]
+    end_ns = engaged_ns + int(seconds * NANOSECONDS)
+    stamps = [stamp for stamp in seen.truth if engaged_ns <= stamp <= end_ns]
     if not stamps:
         raise DriveError("expected pictures after the engagement, got none")
-    begin_ns, end_ns = stamps[0], stamps[-1]
+    begin_ns = stamps[0]
     decided = {
         moment: said for moment, said in seen.decisions.items() if begin_ns <= moment <= end_ns
     }
@@ -173,7 +176,9 @@ def _counts(
     first, last = seen.truth[stamps[0]], seen.truth[stamps[-1]]
     answered = [seen.predictions[stamp] for stamp in stamps if stamp in seen.predictions]
     pilot = {
-        name: int(answered[-1][name] - answered[0][name]) if answered else 0
+        name: int(answered[-1][f"frames_{name}"] - answered[0][f"frames_{name}"])
+        if answered
+        else 0
         for name in ("received", "lost", "superseded")
     }
     stopping = [said for said in decided.values() if said["state"] == "stopping"]

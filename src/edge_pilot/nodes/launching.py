@@ -7,7 +7,7 @@ configuration, and is empty by default: then the files decide.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import Any
 
 from launch import LaunchContext, SomeSubstitutionsType
@@ -50,7 +50,7 @@ def common(use_sim_time: SomeSubstitutionsType = "false") -> list[Any]:
     ]
 
 
-def car(topics: Iterable[Topic] = ()) -> list[Any]:
+def car(topics: Collection[Topic] = ()) -> list[Any]:
     """Declare the model, and start the pilot and the safety gate, with these topics renamed."""
     return [
         override(MODEL),
@@ -80,23 +80,21 @@ def rename(topic: Topic) -> Any:
 
 def node(
     executable: str,
-    overrides: Iterable[str] = (),
-    topics: Iterable[Topic] = (),
+    overrides: Collection[str] = (),
+    topics: Collection[Topic] = (),
     is_essential: bool = False,
 ) -> Any:
     """Start one of our nodes; when an essential one ends, all end."""
-    kinds = {name: flat_fields()[name][1] for name in overrides}
     renamed = [(topic.name, LaunchConfiguration(_argument_of(topic))) for topic in topics]
 
     def start(context: LaunchContext) -> list[Any]:
-        texts = {name: LaunchConfiguration(_argument(name)).perform(context) for name in kinds}
-        given = {n: ParameterValue(t, value_type=kinds[n]) for n, t in texts.items() if t}
         time = ParameterValue(LaunchConfiguration("use_sim_time"), value_type=bool)
+        parameters = {"use_sim_time": time, **_given(overrides, context)}
         action = Node(
             package=resources.PACKAGE,
             executable=executable,
             namespace=LaunchConfiguration("namespace"),
-            parameters=[*map(LaunchConfiguration, FILES), {"use_sim_time": time, **given}],
+            parameters=[*map(LaunchConfiguration, FILES), parameters],
             remappings=renamed,
             ros_arguments=["--log-level", LaunchConfiguration("log_level")],
             output="screen",
@@ -105,6 +103,16 @@ def node(
         return [action]
 
     return OpaqueFunction(function=start)
+
+
+def _given(overrides: Collection[str], context: LaunchContext) -> dict[str, Any]:
+    """Give the parameters whose arguments are not empty."""
+    arguments = {name: LaunchConfiguration(_argument(name)) for name in overrides}
+    return {
+        name: ParameterValue(argument, value_type=flat_fields()[name][1])
+        for name, argument in arguments.items()
+        if argument.perform(context)
+    }
 
 
 def _argument(parameter: str) -> str:

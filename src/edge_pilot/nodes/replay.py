@@ -28,7 +28,9 @@ from edge_pilot.replay.stamps import restamp
 from edge_pilot.topics import Topic
 from edge_pilot.types import NANOSECONDS
 
-LEAD_IN_S = 1.0  # for others to find the publishers
+POLL_S = 0.1
+MAX_WAIT_S = 10.0  # for somebody to hear the camera
+SETTLE_S = 0.5  # and then for the subscriptions to the rest
 DRAIN_NS = NANOSECONDS // 2  # for the last messages to leave
 CLOCK_PERIOD_NS = NANOSECONDS // 100
 LATE_NS = NANOSECONDS // 4  # from here on the rest is played later, instead of all at once
@@ -52,12 +54,15 @@ class Replay(Node):
             raise ConfigError("expected a path in the parameter replay.bag, got none")
         self._open_files = ExitStack()
         self._bag = self._open_files.enter_context(open_bag(Path(self._config.bag)))
-        self._outlets = self._open(select(self._bag, self._config.camera_topic))
+        selection = select(self._bag, self._config.camera_topic)
+        self._outlets = self._open(selection)
+        self._camera = self._outlets[selection.camera.name]
         is_original = self._config.stamps == "original"
         self._clock = ros.publisher(self, topics.CLOCK) if is_original else None
         self._player: Player | None = None
-        steady = Clock(clock_type=ClockType.STEADY_TIME)
-        self._timer = self.create_timer(LEAD_IN_S, self._tick, clock=steady)
+        self._steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self._polls_left = round(MAX_WAIT_S / POLL_S)
+        self._timer = self.create_timer(POLL_S, self._wait, clock=self._steady)
 
     def destroy_node(self) -> None:
         """Close the bag too."""
@@ -71,6 +76,13 @@ class Replay(Node):
             outlets[name] = ros.publisher(self, row)
             self.get_logger().info(f"{name} -> {row.name}")
         return outlets
+
+    def _wait(self) -> None:
+        """Begin when somebody is there, so that a pilot that starts up meanwhile misses nothing."""
+        self._polls_left -= 1
+        if self._camera.get_subscription_count() or self._polls_left <= 0:
+            self.destroy_timer(self._timer)
+            self._timer = self.create_timer(SETTLE_S, self._tick, clock=self._steady)
 
     def _tick(self) -> None:
         if self._player is None or (self._player.is_over and self._config.loop):

@@ -64,8 +64,8 @@ def imu(sample: Imu) -> ImuMessage:
 def odometry(sample: Odometry) -> OdometryMessage:
     """Write wheel odometry."""
     message = OdometryMessage(header=header(sample.stamp_ns, "odom"), child_frame_id=BASE_FRAME)
-    message.pose.pose.position.x, message.pose.pose.position.y = sample.x_m, sample.y_m
-    half = 0.5 * sample.heading_rad
+    message.pose.pose.position.x, message.pose.pose.position.y = sample.x, sample.y
+    half = 0.5 * sample.heading
     message.pose.pose.orientation = Quaternion(z=math.sin(half), w=math.cos(half))
     message.twist.twist.linear.x = sample.speed_mps
     message.twist.twist.angular.z = sample.yaw_rate_radps
@@ -82,7 +82,8 @@ def fix(sample: Fix) -> NavSatFix:
     )
     message.latitude, message.longitude = sample.latitude_deg, sample.longitude_deg
     message.altitude = sample.altitude_m
-    message.position_covariance = [1.5, 0.0, 0.0, 0.0, 1.5, 0.0, 0.0, 0.0, 4.0]
+    flat, up = sample.horizontal_std_m**2, sample.vertical_std_m**2
+    message.position_covariance = [flat, 0.0, 0.0, 0.0, flat, 0.0, 0.0, 0.0, up]
     message.position_covariance_type = NavSatFix.COVARIANCE_TYPE_APPROXIMATED
     return message
 

@@ -39,7 +39,8 @@ def read_events(
         BagError: the recording is damaged. A damaged message is an Unreadable instead.
     """
     converters = _converters(selection, steering_scale)
-    for stamp_ns, message in _stamped(bag.messages(list(converters)), clock):
+    messages = bag.messages(list(converters))
+    for stamp_ns, message in _in_order(messages, clock, selection.camera.name):
         try:
             event = converters[message.topic](stamp_ns, decode(message))
         except (BagError, ImageError) as error:
@@ -111,25 +112,30 @@ def _sample(message: Message) -> stamps.Sample:
     return stamps.Sample(header_ns, message.stamp_ns)
 
 
-def _stamped(messages: Iterable[Message], clock: stamps.Clock) -> Iterator[tuple[int, Message]]:
-    if clock.source == "record":
-        return ((message.stamp_ns, message) for message in messages)
-    return _in_order((_header_or_record(message), message) for message in messages)
-
-
 def _header_or_record(message: Message) -> int:
     header_ns = _sample(message).header_ns
     return message.stamp_ns if header_ns is None else header_ns
 
 
-def _in_order(pairs: Iterable[tuple[int, Message]]) -> Iterator[tuple[int, Message]]:
-    """Sort by stamp what was recorded within HOLD_NS, so that memory stays bounded."""
-    waiting: list[tuple[int, int, Message]] = []
-    for order, (stamp_ns, message) in enumerate(pairs):
-        heapq.heappush(waiting, (stamp_ns, order, message))
-        while message.stamp_ns - waiting[0][2].stamp_ns > HOLD_NS or len(waiting) > HOLD_MESSAGES:
-            stamp_ns, _, oldest = heapq.heappop(waiting)
-            yield stamp_ns, oldest
+def _in_order(
+    messages: Iterable[Message], clock: stamps.Clock, camera: str
+) -> Iterator[tuple[int, Message]]:
+    """Give messages by stamp, and of equal stamps the picture last, since it is what decides.
+
+    Only what was recorded within HOLD_NS is sorted, so that memory stays bounded.
+    """
+    is_record = clock.source == "record"
+    hold_ns = 0 if is_record else HOLD_NS
+    waiting: list[tuple[int, bool, int, Message]] = []
+    for order, message in enumerate(messages):
+        stamp_ns = message.stamp_ns if is_record else _header_or_record(message)
+        heapq.heappush(waiting, (stamp_ns, message.topic == camera, order, message))
+        while message.stamp_ns - waiting[0][3].stamp_ns > hold_ns or len(waiting) > HOLD_MESSAGES:
+            yield _pop(waiting)
     while waiting:
-        stamp_ns, _, message = heapq.heappop(waiting)
-        yield stamp_ns, message
+        yield _pop(waiting)
+
+
+def _pop(waiting: list[tuple[int, bool, int, Message]]) -> tuple[int, Message]:
+    stamp_ns, _, _, message = heapq.heappop(waiting)
+    return stamp_ns, message

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from edge_pilot.config import CameraConfig
@@ -72,10 +73,15 @@ def _rectangle(points: Floats, camera: CameraConfig) -> tuple[float, float, floa
     shown = _clipped(points)
     if not len(shown):
         return None
-    size = (camera.width_px, camera.height_px)
-    pixels = 0.5 * np.array(size) - camera.focal_px * shown[:, 1:] / shown[:, :1]
-    x0, y0 = (float(v) for v in np.clip(pixels.min(axis=0), 0.0, size))
-    x1, y1 = (float(v) for v in np.clip(pixels.max(axis=0), 0.0, size))
+    size = np.array([camera.width_px, camera.height_px], np.float64)
+    pixels = 0.5 * size - camera.focal_px * shown[:, 1:] / shown[:, :1]
+    outline: Floats = cv2.convexHull(pixels.astype(np.float32))[:, 0].astype(np.float64)
+    for axis in (0, 1):
+        outline = _cut(outline, outline[:, axis])
+        outline = _cut(outline, size[axis] - outline[:, axis])
+    if not len(outline):
+        return None
+    (x0, y0), (x1, y1) = outline.min(axis=0).tolist(), outline.max(axis=0).tolist()
     return (x0, y0, x1, y1) if x0 < x1 and y0 < y1 else None
 
 
@@ -87,6 +93,20 @@ def _clipped(points: Floats) -> Floats:
     start, end = start[cut], end[cut]
     share = (NEAR - start[:, :1]) / (end[:, :1] - start[:, :1])
     return np.concatenate([points[beyond], start + share * (end - start)])
+
+
+def _cut(outline: Floats, inside: Floats) -> Floats:
+    """Cut a polygon (N, 2) off along a line that its corners are `inside` of by so much (N,).
+
+    Sutherland and Hodgman, CACM 17(1), 1974.
+    """
+    keep, change = inside >= 0.0, np.roll(inside, -1) - inside
+    crosses = keep != np.roll(keep, -1)
+    share = -inside[crosses] / change[crosses]
+    step = np.roll(outline, -1, axis=0) - outline
+    met = outline[crosses] + share[:, None] * step[crosses]
+    order = np.concatenate([2 * np.flatnonzero(keep), 2 * np.flatnonzero(crosses) + 1])
+    return np.concatenate([outline[keep], met])[np.argsort(order)]
 
 
 def _rays(rectangle: tuple[float, float, float, float], camera: CameraConfig) -> Floats:

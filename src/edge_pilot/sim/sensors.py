@@ -216,7 +216,8 @@ def rotation(heading: float, pitch: float, roll: float) -> Floats:
 def table(boxes: Sequence[Box]) -> Floats:
     """Give boxes as columns (6, B): x, y, heading, length, width, height."""
     rows = [(box.x, box.y, box.heading, *box.size) for box in boxes]
-    return np.array(rows, np.float64).reshape(-1, 6).T
+    columns: Floats = np.array(rows, np.float64).reshape(-1, 6).T
+    return columns
 
 
 def corners(places: Floats) -> Floats:

@@ -82,9 +82,10 @@ class Vehicle:
             self._limited(acceleration_mps2) - self._drive
         )
         before = self._rear_velocity()
-        self._state = self._integrate(np.array([rate, self._drive]))
+        last, self._state = self._state, self._integrate(np.array([rate, self._drive]))
         if self._state[3] < 0.0:  # the model would brake on into reverse
-            self._state[3:] = 0.0, self._state[4], 0.0, 0.0
+            x, y, _, _, heading, _, _ = last
+            self._state = np.array([x, y, self._state[2], 0.0, heading, 0.0, 0.0])
         self._feel(before)
 
     def _limited(self, acceleration: float) -> float:

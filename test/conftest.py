@@ -1,0 +1,20 @@
+"""What every test gets: the checkout's source for subprocesses, and a ROS domain of its own."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).resolve().parents[1] / "src"
+DOMAINS = 101  # the domains that are safe on every system are 0 to 101; a vehicle uses 0
+
+
+@pytest.fixture(scope="session", autouse=True)
+def isolation(tmp_path_factory):
+    """Keep the tests' nodes away from others', above all from those of a real vehicle."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(SOURCE), prepend=os.pathsep)
+        patch.setenv("ROS_DOMAIN_ID", str(1 + os.getpid() % DOMAINS))
+        patch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+        patch.setenv("ROS_LOG_DIR", str(tmp_path_factory.mktemp("ros")))
+        yield
