@@ -15,6 +15,7 @@ from typing import Any
 
 import yaml
 
+from edge_pilot.config import CameraConfig
 from edge_pilot.errors import ModelError
 
 
@@ -72,6 +73,21 @@ class ModelFile:
     onnx: bytes = field(repr=False)
     card: ModelCard
     digest: str  # 12 hexadecimal digits
+
+
+def pinhole(camera: CameraConfig) -> CameraModel:
+    """Give the intrinsics of a camera that looks straight ahead and does not distort.
+
+    Whole pixel coordinates are the centres of pixels.
+    """
+    return CameraModel(
+        width_px=camera.width_px,
+        height_px=camera.height_px,
+        fx_px=camera.focal_px,
+        fy_px=camera.focal_px,
+        cx_px=0.5 * (camera.width_px - 1),
+        cy_px=0.5 * (camera.height_px - 1),
+    )
 
 
 def load(path: Path) -> ModelFile:

@@ -149,9 +149,10 @@ def test_a_nose_that_dives_lifts_the_horizon(renderer):
 
 def test_a_body_that_leans_right_turns_the_picture_left(renderer):
     renderer.show(only())
-    view = renderer.render(driver(roll=0.08), 0.0)
-    left, right = edge_of_sky(view, 40), edge_of_sky(view, CAMERA.width_px - 40)
-    assert left - right == pytest.approx(240 * 0.08, abs=5.0)
+    right, left = (renderer.render(driver(roll=roll), 0.0) for roll in (0.08, -0.08))
+    aside = 120  # columns left of the middle
+    rows = [edge_of_sky(view, CAMERA.width_px // 2 - aside) for view in (right, left)]
+    assert rows[0] - rows[1] == pytest.approx(2 * aside * 0.08, abs=3.0)
 
 
 def edge_of_sky(view, column):

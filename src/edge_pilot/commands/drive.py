@@ -199,8 +199,8 @@ def _seeds(text: str) -> list[int]:
     found: list[int] = []
     try:
         for part in text.split(","):
-            low, _, high = part.partition("-")
-            found += range(int(low), int(high or low) + 1)
+            low, dash, high = part.partition("-")
+            found += range(int(low), int(high if dash else low) + 1)
     except ValueError:
         found = []
     if not found or max(found) > 2**31 - 1 or len(found) > 10_000:

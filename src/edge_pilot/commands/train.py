@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from edge_pilot import card as cards
 from edge_pilot import results
-from edge_pilot.card import CameraModel, InputSpec, ModelCard, ModelFile
+from edge_pilot.card import InputSpec, ModelCard, ModelFile
 from edge_pilot.commands import add_config_arguments, load_config
 from edge_pilot.config import CameraConfig, Config
 from edge_pilot.inference import backend
@@ -94,14 +94,10 @@ def run(args: argparse.Namespace) -> int:
 def card_for(camera: CameraConfig) -> ModelCard:
     """Make the card of a model for this camera: half its columns, its lower rows."""
     top = 2 * round(CROP_TOP * camera.height_px / 2)
-    model = CameraModel(
-        camera.width_px, camera.height_px, camera.focal_px, camera.focal_px,
-        0.5 * (camera.width_px - 1), 0.5 * (camera.height_px - 1),
-    )  # fmt: skip
     spec = InputSpec(
         width_px=camera.width_px // 2,
         height_px=(camera.height_px - top) // 2,
-        camera=model,
+        camera=cards.pinhole(camera),
         crop_top_px=top,
         crop_bottom_px=camera.height_px,
         mean=(0.37, 0.37, 0.37),
@@ -166,7 +162,7 @@ def _provenance(
 ) -> dict[str, Any]:
     return {
         "command": f"edge_pilot train --seed {args.seed} --roads {args.roads} "
-        f"--own-roads {args.own_roads} --epochs {args.epochs}",
+        f"--own-roads {args.own_roads} --epochs {args.epochs} --out {args.out}",
         "data": "embedded simulator",
         "samples": count,
         "loss": round(loss, 4),

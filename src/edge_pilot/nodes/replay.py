@@ -63,6 +63,7 @@ class Replay(Node):
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._polls_left = round(MAX_WAIT_S / POLL_S)
         self._timer = self.create_timer(POLL_S, self._wait, clock=self._steady)
+        self.get_logger().info(f"waits up to {MAX_WAIT_S:g} s for somebody to hear the camera")
 
     def destroy_node(self) -> None:
         """Close the bag too."""
@@ -78,7 +79,7 @@ class Replay(Node):
         return outlets
 
     def _wait(self) -> None:
-        """Begin when somebody is there, so that a pilot that starts up meanwhile misses nothing."""
+        """Begin when the camera is heard, so that a pilot that starts up misses nothing."""
         self._polls_left -= 1
         if self._camera.get_subscription_count() or self._polls_left <= 0:
             self.destroy_timer(self._timer)
