@@ -31,7 +31,9 @@ CARD = ModelCard(
 )
 
 
-def outputs(path_m: Sequence[float] | None = None, curvature_1pm: float = 0.0) -> dict[str, object]:
+def outputs(
+    path_m: Sequence[float] | None = None, curvature_1pm: float = 0.0
+) -> dict[str, object]:
     """Give what a network says of one frame: by default a straight lane, the car in its middle."""
     lateral = np.zeros(len(DISTANCES_M)) if path_m is None else np.asarray(path_m)
     values = {

@@ -1,0 +1,1 @@
+"""Drives a car from its camera."""

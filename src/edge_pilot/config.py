@@ -276,7 +276,7 @@ def flat_fields() -> dict[str, tuple[Field[Any], type]]:
         section = cast("type[Section]", get_type_hints(Config)[item.name])
         hints = get_type_hints(section)
         for leaf in fields(section):
-            leaves[f"{item.name}.{leaf.name}"] = (cast("Field[Any]", leaf), hints[leaf.name])
+            leaves[f"{item.name}.{leaf.name}"] = (leaf, hints[leaf.name])
     return leaves
 
 
@@ -316,8 +316,9 @@ def _checked(item: Field[Any], kind: Any, value: Any) -> Any:
         and ("options" not in meta or value in meta["options"])
     )
     if not in_range:
-        raise ConfigError(f"expected {{section}}.{item.name} to be {_wanted(item, kind)}, "
-                          f"got {value!r}")
+        raise ConfigError(
+            f"expected {{section}}.{item.name} to be {_wanted(item, kind)}, got {value!r}"
+        )
     return value
 
 
@@ -333,7 +334,7 @@ def _wanted(item: Field[Any], kind: type) -> str:
 
 
 def _unknown(name: str, known: list[str]) -> str:
-    """Say which key was meant: the same quantity in its right unit first, then a close spelling."""
+    """Say which key was meant: the same quantity in its own unit, or a close spelling."""
     stem = name.rsplit("_", 1)[0]
     same = [other for other in known if other.rsplit("_", 1)[0] in (stem, name)]
     if same:

@@ -52,7 +52,7 @@ def observer():
     node = rclpy.create_node("observer")
     node.heard = defaultdict(list)
     for topic in HEARD:
-        qos = replace_depth(ros.QOS[topic.qos])
+        qos = with_room(ros.QOS[topic.qos])
         kind = ros.message_class(topic.type)
         node.create_subscription(kind, topic.name, node.heard[topic.name].append, qos, raw=True)
     yield node
@@ -60,7 +60,7 @@ def observer():
     rclpy.try_shutdown()
 
 
-def replace_depth(qos):
+def with_room(qos):
     """Give the same quality with room for all, so that a busy machine loses nothing."""
     return QoSProfile(depth=100, reliability=qos.reliability)
 

@@ -29,7 +29,9 @@ def serialize(message, little_endian=True):
 
 
 @pytest.mark.parametrize("little_endian", [True, False])
-@given(frame_id=TEXTS, encoding=TEXTS, data=st.binary(max_size=40), width=st.integers(0, 2**32 - 1))
+@given(
+    frame_id=TEXTS, encoding=TEXTS, data=st.binary(max_size=40), width=st.integers(0, 2**32 - 1)
+)
 def test_an_image_is_read_as_it_was_written(little_endian, frame_id, encoding, data, width):
     message = image(frame_id, encoding, data, width=width)
     raw = cdr.image(serialize(message, little_endian))
@@ -64,5 +66,7 @@ def test_whatever_the_bytes_are_there_is_an_image_or_an_error_that_says_why_not(
 
 
 def test_another_encapsulation_is_refused():
-    with pytest.raises(ImageError, match="expected a message in CDR, got one that begins with '0006'"):
+    with pytest.raises(
+        ImageError, match="expected a message in CDR, got one that begins with '0006'"
+    ):
         cdr.image(b"\x00\x06\x00\x00" + bytes(40))

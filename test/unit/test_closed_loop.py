@@ -5,11 +5,11 @@ import pytest
 
 pytest.importorskip("vehiclemodels", reason="the extra `sim` is not installed")
 
-from edge_pilot.config import Config  # noqa: E402
-from edge_pilot.sim.closed_loop import COLUMNS, Expert, ZeroSteering, drive, score  # noqa: E402
-from edge_pilot.sim.simulator import Simulator  # noqa: E402
-from edge_pilot.sim.world import Actor, make_world  # noqa: E402
-from edge_pilot.types import Command  # noqa: E402
+from edge_pilot.config import Config
+from edge_pilot.sim.closed_loop import COLUMNS, Expert, ZeroSteering, drive, score
+from edge_pilot.sim.simulator import Simulator
+from edge_pilot.sim.world import Actor, make_world
+from edge_pilot.types import Command
 
 CONFIG = Config()
 

@@ -56,7 +56,9 @@ def test_a_number_beyond_its_range_is_refused(name, end):
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), "2,58", True, None, [1.0]])
 def test_what_is_no_number_is_refused(value):
-    with pytest.raises(ConfigError, match=r"vehicle\.wheelbase_m to be a number from 0\.1 to 10 m"):
+    with pytest.raises(
+        ConfigError, match=r"vehicle\.wheelbase_m to be a number from 0\.1 to 10 m"
+    ):
         from_flat({"vehicle.wheelbase_m": value})
 
 
@@ -142,7 +144,9 @@ def test_a_file_of_another_form_is_refused_in_one_line(tmp_path, text, expected)
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(ConfigError, match=r"expected a readable configuration file, got .*no\.yaml"):
+    with pytest.raises(
+        ConfigError, match=r"expected a readable configuration file, got .*no\.yaml"
+    ):
         load([tmp_path / "no.yaml"])
 
 

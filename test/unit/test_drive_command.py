@@ -5,7 +5,7 @@ import pytest
 
 pytest.importorskip("panda3d", reason="the extra `sim` is not installed")
 
-from edge_pilot.cli import main  # noqa: E402
+from edge_pilot.cli import main
 
 KEYS = {"seed", "light", "distance_m", "departures", "collisions", "stuck_s", "lateral_mean_m",
         "lateral_max_m", "lateral_jerk_p95_mps3"}  # fmt: skip

@@ -17,7 +17,9 @@ def imu(stamp_ns, ax=0.0, ay=0.0, yaw_rate=0.0):
 def feed(ego, seconds, start_ns=0, noise=None, **values):
     """Feed samples at 100 Hz, and give the stamp of the next."""
     for step in range(round(seconds * 100)):
-        noisy = {name: v + (noise.normal(0.0, 0.05) if noise else 0.0) for name, v in values.items()}
+        noisy = {
+            name: v + (noise.normal(0.0, 0.05) if noise else 0.0) for name, v in values.items()
+        }
         ego.add_imu(imu(start_ns + step * DT_NS, **noisy))
     return start_ns + round(seconds * 100) * DT_NS
 

@@ -19,7 +19,9 @@ STRAIGHT = Path(0, np.column_stack([np.arange(0.0, 50.0, 5.0), np.zeros(10)]))
 
 SPEEDS = st.floats(0.0, 150.0)
 EGOS = st.builds(EgoState, st.integers(0, 2**62), SPEEDS, st.floats(-20.0, 20.0))
-PATHS = arrays(np.float64, st.tuples(st.integers(2, 12), st.just(2)), elements=st.floats(-1e4, 1e4))
+PATHS = arrays(
+    np.float64, st.tuples(st.integers(2, 12), st.just(2)), elements=st.floats(-1e4, 1e4)
+)
 
 
 def arc(radius_m, length_m=45.0):

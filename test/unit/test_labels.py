@@ -3,11 +3,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from edge_pilot.config import CameraConfig
-from edge_pilot.sim.labels import boxes_2d
+from edge_pilot.sim.labels import boxes_2d, pose
+from edge_pilot.sim.sensors import hit_distance, table
 from edge_pilot.sim.vehicle import Motion
 from edge_pilot.sim.world import Actor, Box, make_world
 
@@ -15,6 +16,8 @@ CAMERA = CameraConfig()
 STILL = Motion(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, (0.0, 0.0), 0.0, 0.0)
 LEANING = replace(STILL, x=30.0, y=-20.0, heading=2.1, pitch=0.03, roll=-0.04)
 SIZE = (4.2, 1.8, 1.5)
+ROWS, COLUMNS = (axis.ravel() + 0.5 for axis in np.mgrid[0:180, 0:320])
+PIXELS = np.array([np.ones(180 * 320), (160.0 - COLUMNS) / 190.0, (90.0 - ROWS) / 190.0])
 
 
 def ahead(motion, forward, left, turn=0.0, size=SIZE, kind="vehicle"):
@@ -34,41 +37,143 @@ def test_a_box_straight_ahead_lies_where_a_pinhole_camera_puts_it():
     assert (label.kind, label.visible) == ("vehicle", 1.0)
 
 
-places = {
-    "motion": st.sampled_from([STILL, LEANING]),
-    "forward": st.floats(-10.0, 60.0),
-    "left": st.floats(-25.0, 25.0),
-    "turn": st.floats(-3.2, 3.2),
-    "size": st.tuples(st.floats(0.3, 9.0), st.floats(0.3, 9.0), st.floats(0.5, 9.0)),
-}
-
-
 @settings(max_examples=150, deadline=None)
-@given(**places)
-def test_a_label_encloses_tightly_every_ray_that_meets_the_box(motion, size, **place):
-    box = ahead(motion, size=size, **place)
-    columns, rows = np.nonzero(is_met(box, motion).T)
+@given(
+    motion=st.sampled_from([STILL, LEANING]),
+    place=st.tuples(st.floats(-10.0, 60.0), st.floats(-25.0, 25.0), st.floats(-3.2, 3.2)),
+    size=st.tuples(st.floats(0.3, 9.0), st.floats(0.3, 9.0), st.floats(0.5, 9.0)),
+)
+def test_a_label_fits_tightly_around_the_pixels_that_see_the_box(motion, place, size):
+    box = ahead(motion, *place, size=size)
+    eye, axes = pose(motion, CAMERA)
+    assume(math.hypot(box.x - eye[0], box.y - eye[1]) > 1.0 + 0.5 * math.hypot(*size[:2]))
+    sees = np.isfinite(hit_distance(eye, axes @ PIXELS, table([box]))).reshape(180, 320)
     labels = boxes_2d([box], motion, CAMERA)
-    if len(rows):
-        (label,) = labels
-        found = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
-        # A corner that is thinner than a pixel lies between the rays.
-        np.testing.assert_allclose((label.x0, label.y0, label.x1, label.y1), found, atol=3.0)
+    assert len(labels) == 1 or not sees.any()
+    for label in labels if sees.any() else ():
+        rows, columns = np.flatnonzero(sees.any(axis=1)), np.flatnonzero(sees.any(axis=0))
+        found = (columns[0], rows[0], columns[-1] + 1, rows[-1] + 1)
+        # A corner may be thinner than a pixel, and then no ray meets its end.
+        np.testing.assert_allclose((label.x0, label.y0, label.x1, label.y1), found, atol=4.0)
+        assert label.visible == 1.0
 
 
-def is_met(box, motion):
-    """March along the ray of each pixel (H, W), and say where it comes to lie in the box."""
-    v, u = np.mgrid[0 : CAMERA.height_px, 0 : CAMERA.width_px] + 0.5
-    right, down = (u - 160.0) / CAMERA.focal_px, (v - 90.0) / CAMERA.focal_px
-    right, down = turned(right, down, -motion.roll)
-    pitch = CAMERA.pitch_rad + motion.pitch
-    forward, down = turned(1.0, down, pitch)
-    height = CAMERA.height_m - motion.pitch * CAMERA.forward_m
-    along, aside = box_axes(box, motion)
-    reach = np.linspace(0.5, 90.0, 1200)[:, None, None]
-    return inside(box, reach * forward, -reach * right, height - reach * down, along, aside)
+@pytest.mark.parametrize(
+    ("forward", "left"), [(-8.0, 0.0), (20.0, 30.0), (20.0, -30.0), (1.0, 6.0)]
+)
+def test_what_is_outside_the_picture_has_no_label(forward, left):
+    assert boxes_2d([ahead(STILL, forward, left)], STILL, CAMERA) == []
 
 
-def turned(first, second, angle):
-    cos, sin = math.cos(angle), math.sin(angle)
-    return cos * first - sin * second, cos * second + sin * first
+def test_a_box_beside_the_camera_is_cut_at_the_edge_of_the_picture():
+    (label,) = boxes_2d([ahead(STILL, 3.0, 2.5)], STILL, CAMERA)
+    assert label.x0 == 0.0
+    assert 0.0 < label.x1 < 100.0
+    assert 60.0 < label.y0 < 90.0
+    assert label.y1 == CAMERA.height_px
+
+
+def test_only_vehicles_and_pedestrians_get_labels():
+    kinds = ("vehicle", "tree", "pedestrian", "building", "post")
+    boxes = [ahead(STILL, 20.0, 8.0 - 4.0 * i, kind=kind) for i, kind in enumerate(kinds)]
+    assert [label.kind for label in boxes_2d(boxes, STILL, CAMERA)] == ["vehicle", "pedestrian"]
+    assert boxes_2d([], STILL, CAMERA) == []
+
+
+@pytest.mark.parametrize(("aside", "expected"), [(0.0, 0.0), (0.3, 0.5), (-0.3, 0.5), (3.0, 1.0)])
+def test_props_hide_what_is_behind_them(aside, expected):
+    # Half way, and so half as wide, as the car's rear seen from the camera.
+    wall = ahead(
+        STILL, 11.6, aside + math.copysign(0.15, aside), size=(0.1, 0.9, 3.0), kind="post"
+    )
+    car = ahead(STILL, 20.0 + CAMERA.forward_m + 2.1, 0.0)
+    (label,) = boxes_2d([car, wall], STILL, CAMERA)
+    assert label.visible == pytest.approx(expected, abs=0.13)
+
+
+def test_a_farther_box_hides_nothing():
+    boxes = [ahead(STILL, 15.0, 0.0), ahead(STILL, 25.0, 0.0, size=(5.0, 9.0, 9.0), kind="tree")]
+    (label,) = boxes_2d(boxes, STILL, CAMERA)
+    assert label.visible == 1.0
+
+
+@pytest.mark.parametrize(
+    ("forward", "left", "turn", "expected"),
+    [
+        (22.1, 0.0, 0.0, 20.0),
+        (20.9, 0.0, math.pi / 2, 20.0),
+        (22.1 + 3.0, 4.0 + 0.9, 0.0, math.hypot(23.0, 4.0)),
+    ],
+)
+def test_the_distance_is_that_of_the_nearest_point(forward, left, turn, expected):
+    box = ahead(LEANING, CAMERA.forward_m + forward, left, turn)
+    (label,) = boxes_2d([box], LEANING, CAMERA)
+    assert label.distance_m == pytest.approx(expected)
+
+
+WORLD = make_world(4, 300.0, "day")
+S = 8.0  # the road begins straight
+
+
+@pytest.fixture(scope="module")
+def renderer():
+    pytest.importorskip("panda3d", reason="the simulator's extra is not installed")
+    from edge_pilot.sim.renderer import Renderer
+
+    return Renderer(CAMERA)
+
+
+def on_the_road(pitch=0.0, roll=0.0):
+    x, y, heading = (float(v) for v in WORLD.road.pose(S))
+    return replace(STILL, x=x, y=y, heading=heading, pitch=pitch, roll=roll)
+
+
+def painted(renderer, motion, actor, rest=()):
+    """Give where a picture shows an actor's paint (H, W): it changes with its colour alone."""
+    views = []
+    for colour in ((255, 0, 0), (0, 0, 255)):
+        renderer.show(replace(WORLD, props=(), actors=(replace(actor, colour=colour), *rest)))
+        views.append(renderer.render(motion, 0.0).astype(int))
+    return np.abs(views[0] - views[1]).sum(axis=2) > 40
+
+
+def car(forward, lateral, size=SIZE):
+    return Actor("vehicle", S + forward, lateral, 0.0, size, (0, 255, 0))
+
+
+@pytest.mark.parametrize(
+    ("pitch", "roll"), [(0.0, 0.0), (0.05, 0.0), (-0.03, 0.06), (0.02, -0.08)]
+)
+@pytest.mark.parametrize(
+    "place", [(12.0, 0.0), (25.0, 3.5), (40.0, -4.0), (7.0, 3.5), (9.0, -5.0)]
+)
+def test_what_is_drawn_of_a_car_fills_its_label_within_2_px(renderer, pitch, roll, place):
+    motion, actor = on_the_road(pitch, roll), car(*place)
+    world = replace(WORLD, actors=(actor,))
+    (label,) = boxes_2d(world.boxes(0.0, S), motion, CAMERA)
+    rows, columns = np.nonzero(painted(renderer, motion, actor))
+    assert columns.min() == pytest.approx(label.x0, abs=2.0)
+    assert columns.max() + 1 == pytest.approx(label.x1, abs=2.0)
+    assert label.y0 - 2.0 <= rows.min() < rows.max() + 1 <= label.y1 + 2.0
+    # Paint begins 0.22 m above the ground and ends at the roof, which is shorter than the car.
+    assert rows.max() - rows.min() > 0.6 * (label.y1 - label.y0)
+
+
+def test_what_is_drawn_of_a_pedestrian_lies_in_its_label(renderer):
+    actor = Actor("pedestrian", S + 8.0, -2.5, 1.2, (0.4, 0.5, 1.8), (0, 0, 0))
+    (label,) = boxes_2d(replace(WORLD, actors=(actor,)).boxes(0.0, S), on_the_road(), CAMERA)
+    rows, columns = np.nonzero(painted(renderer, on_the_road(), actor))
+    assert label.x0 - 2.0 <= columns.min() < columns.max() + 1 <= label.x1 + 2.0
+    assert label.y0 < rows.min() < rows.max() < label.y1
+    assert columns.max() - columns.min() > 0.6 * (label.x1 - label.x0)
+
+
+@pytest.mark.parametrize("aside", [-1.2, -0.8, 0.8, 1.2])
+def test_the_visible_share_is_that_of_the_drawn_pixels(renderer, aside):
+    target, nearer = car(30.0, 0.0), car(15.0, 0.5 * aside, (4.2, 1.2, 1.9))
+    motion, world = on_the_road(), replace(WORLD, actors=(target, nearer))
+    label, _ = boxes_2d(world.boxes(0.0, S), motion, CAMERA)
+    whole = painted(renderer, motion, target).sum()
+    seen = painted(renderer, motion, target, rest=(nearer,)).sum()
+    assert 0.1 < seen / whole < 0.9
+    assert label.visible == pytest.approx(seen / whole, abs=0.12)

@@ -44,7 +44,9 @@ def batch(model, labels):
     count = len(labels["path"])
     spec = CARD.input
     outputs = model(torch.rand(count, 3, spec.height_px, spec.width_px), torch.zeros(count, 2))
-    return loss(outputs, {name: torch.as_tensor(labels[name]) for name in LABELS}, model.path_scale)
+    return loss(
+        outputs, {name: torch.as_tensor(labels[name]) for name in LABELS}, model.path_scale
+    )
 
 
 def test_outputs_have_the_names_and_shapes_of_the_heads():
@@ -60,7 +62,9 @@ def test_a_label_that_is_lacking_moves_no_weight():
     value = batch(model, lacking)
     value.backward()
     assert value.item() == 0.0
-    assert all(not weights.grad.any() for weights in model.parameters() if weights.grad is not None)
+    assert all(
+        not weights.grad.any() for weights in model.parameters() if weights.grad is not None
+    )
 
 
 def test_the_other_labels_of_a_sample_still_count_where_one_is_lacking():

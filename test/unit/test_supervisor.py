@@ -125,7 +125,9 @@ def test_the_stop_follows_the_bend_though_no_path_comes_any_more(engaged):
     for _ in range(30):
         engaged.move(5)
         angles.append(engaged.decide().command.steering_rad)
-    assert angles[-25:] == pytest.approx([steering_of(1 / RADIUS_M, CONFIG.vehicle)] * 25, abs=0.01)
+    assert angles[-25:] == pytest.approx(
+        [steering_of(1 / RADIUS_M, CONFIG.vehicle)] * 25, abs=0.01
+    )
 
 
 def test_the_stop_steers_back_when_the_car_goes_straight_on_in_the_bend(engaged):

@@ -7,13 +7,14 @@ import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
 from tqdm import tqdm
 
 from edge_pilot import results
 from edge_pilot.commands import add_config_arguments, add_model_argument, load_config, load_model
 from edge_pilot.errors import ConfigError
-from edge_pilot.replay import report, video
+from edge_pilot.replay import report
 from edge_pilot.replay.drivelog import DriveLog
 from edge_pilot.sim.world import LIGHTS
 
@@ -71,12 +72,12 @@ def _film(out: Path, log: DriveLog, config: object) -> Path | None:
     raise NotImplementedError
 
 
-def _show(bar: tqdm, seconds: float, truth: Mapping[str, float]) -> None:
+def _show(bar: tqdm[NoReturn], seconds: float, truth: Mapping[str, float]) -> None:
     bar.set_postfix_str(
         f"{truth['speed_mps']:.1f} m/s, {truth['lateral_m']:+.2f} m from the lane's centre",
         refresh=False,
     )
-    bar.update(min(seconds, bar.total) - bar.n)
+    bar.update(seconds - bar.n)
 
 
 def _tell(line: str) -> None:

@@ -26,7 +26,7 @@ class OnnxBackend:
             self._session = ort.InferenceSession(
                 model.onnx, options, providers=["CPUExecutionProvider"]
             )
-        except Exception as error:  # the runtime has no common root for its exceptions
+        except Exception as error:  # noqa: BLE001  the runtime's exceptions share no root
             reason = str(error).splitlines()[0]
             raise ModelError(f"expected an ONNX model in {model.path}, got: {reason}") from None
         _check_inputs(self._session, model)

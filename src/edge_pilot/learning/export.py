@@ -33,9 +33,9 @@ def export(model: PilotNet, card: ModelCard, path: Path, training: Mapping[str, 
         # The newer exporter needs onnxscript, and brings nothing for a plain CNN.
         warnings.simplefilter("ignore", DeprecationWarning)
         torch.onnx.export(
-            model.to(memory_format=torch.contiguous_format),
+            model.to(memory_format=torch.contiguous_format),  # type: ignore[call-overload]
             (torch.zeros(shape), torch.zeros(1, len(card.state))),
-            buffer,
+            buffer,  # type: ignore[arg-type]
             input_names=["image", "state"],
             output_names=list(OUTPUTS),
             dynamic_axes=dynamic,

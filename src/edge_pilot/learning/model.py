@@ -101,7 +101,9 @@ def _likelihood(mean: Tensor, log_variance: Tensor, label: Tensor) -> Tensor:
 def _huber(error: Tensor) -> Tensor:
     known = ~torch.isnan(error)
     error = torch.nan_to_num(error)
-    value = nn.functional.smooth_l1_loss(error, torch.zeros_like(error), reduction="none", beta=0.2)
+    value = nn.functional.smooth_l1_loss(
+        error, torch.zeros_like(error), reduction="none", beta=0.2
+    )
     return _mean(value, known)
 
 

@@ -45,9 +45,8 @@ def train(
 ) -> float:
     """Train in place and give the mean loss of the last epoch.
 
-    Args:
-        samples: `image` (N, h, w, 3) uint8, `state` (N, S) and labels, NaN where lacking.
-        progress: called with the loss after each batch.
+    `samples` holds `image` (N, h, w, 3) uint8, `state` (N, S) and the labels, NaN where lacking;
+    `progress` is called with the loss after each batch.
     """
     torch.set_num_threads(recipe.threads)
     generator = torch.Generator().manual_seed(seed)
@@ -56,7 +55,7 @@ def train(
     count = len(samples["image"])
     steps = recipe.epochs * batches(count, recipe)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, recipe.rate, steps, pct_start=0.15)
-    model.train().to(memory_format=torch.channels_last)
+    model.train().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     mean = math.nan
     for _ in range(recipe.epochs):
         total = 0.0

@@ -1,0 +1,1 @@
+"""ROS 2: the nodes, and nothing else that knows it."""

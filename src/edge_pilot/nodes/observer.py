@@ -48,7 +48,9 @@ class Observer(Node):
 
     def ask_to_engage(self) -> Any:
         """Call `safety/engage`; gives the future of its answer, or None while nobody listens."""
-        return self._engage.call_async(Trigger.Request()) if self._engage.service_is_ready() else None
+        return (
+            self._engage.call_async(Trigger.Request()) if self._engage.service_is_ready() else None
+        )
 
     def _on_image(self, message: bytes, _: ros.MessageInfo) -> None:
         frame = messages.read_image(message)

@@ -30,7 +30,7 @@ from edge_pilot.types import NANOSECONDS
 
 POLL_S = 0.1
 MAX_WAIT_S = 10.0  # for somebody to hear the camera
-SETTLE_S = 0.5  # and then for the subscriptions to the rest
+SETTLE_S = 2.0  # and then for the subscriptions to the rest: discovery repeats after seconds
 DRAIN_NS = NANOSECONDS // 2  # for the last messages to leave
 CLOCK_PERIOD_NS = NANOSECONDS // 100
 LATE_NS = NANOSECONDS // 4  # from here on the rest is played later, instead of all at once

@@ -1,0 +1,1 @@
+"""Recorded drives, and the report of a drive."""

@@ -1,0 +1,1 @@
+"""What stands between a proposal and the car."""

@@ -19,7 +19,7 @@ from edge_pilot.pipeline import Pipeline
 from edge_pilot.safety.supervisor import Moment, Supervisor
 from edge_pilot.sim.expert import expert
 from edge_pilot.sim.sensors import ImuSensor, Odometer
-from edge_pilot.sim.simulator import START, STANDING, Simulator
+from edge_pilot.sim.simulator import STANDING, START, Simulator
 from edge_pilot.sim.vehicle import DT
 from edge_pilot.types import Command, Floats, Frame, Image
 
@@ -208,7 +208,8 @@ def _lateral_jerk(drive: Trajectory) -> Floats:
     """Give |d(v^2 curvature)/dt| [m/s^3] without the jumps where the car was put back."""
     acceleration = drive.column("speed_mps") * drive.column("yaw_rate_radps")
     jerk = np.abs(np.diff(acceleration)) / (COMMAND_STEPS * DT)
-    return jerk[drive.column("off_lane")[:-1] == 0.0]
+    smooth: Floats = jerk[drive.column("off_lane")[:-1] == 0.0]
+    return smooth
 
 
 def _moment(sim: Simulator) -> Moment:

@@ -34,8 +34,7 @@ def collect(
 ) -> Samples:
     """Drive one road and take a sample every `TAKE_EVERY_M`.
 
-    Args:
-        drive: decides at 20 Hz; it is given a picture where `sees` is true.
+    `drive` decides at 20 Hz; it is always given a picture where `sees` is true.
 
     Returns:
         `image` (N, h, w, 3) uint8, the network's crop; `state` (N, S); and each label of
@@ -78,5 +77,3 @@ def _sample(sim: Simulator, card: ModelCard, crop: Image) -> dict[str, NDArray[n
         "lane_offset": np.array([truth.lateral], label),
         "heading_error": np.array([truth.heading_error], label),
     }
-
-

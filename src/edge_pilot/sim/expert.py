@@ -52,7 +52,7 @@ class Wanderer:
     def drive(self, sim: Simulator) -> Command:
         """Give the next command."""
         path = sim.path_ahead(DISTANCES_M)
-        shifted = Path(path.stamp_ns, path.points_m + [0.0, self._swing(sim.time_s)])
+        shifted = Path(path.stamp_ns, path.points_m + np.array([0.0, self._swing(sim.time_s)]))
         command = follow(shifted, sim, self._config)
         return replace(command, steering_rad=command.steering_rad + self.pull(sim.time_s))
 

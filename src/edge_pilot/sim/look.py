@@ -58,13 +58,14 @@ class Film:
         value = image * self._light
         value += self._strength * self._grain(frame)
         np.clip(value, 0.0, 255.0, out=value)
-        return value.astype(np.uint8)
+        return np.asarray(value, np.uint8)
 
     def _grain(self, frame: int) -> Tensor:
         """Pick a noise tile and turn it: cheaper than to draw one, and never twice in a row."""
         key = (self._seed * 7919 + frame * 104729) & 0x7FFFFFFF
         tile = self._noise[key % NOISE_TILES]
-        return np.roll(tile, key % self._camera.width_px, axis=1)
+        rolled: Tensor = np.roll(tile, key % self._camera.width_px, axis=1)
+        return rolled
 
 
 def _headlight_pool(camera: CameraConfig) -> Tensor:
@@ -82,4 +83,4 @@ def _vignette(camera: CameraConfig) -> Tensor:
     v, u = np.mgrid[0 : camera.height_px, 0 : camera.width_px].astype(np.float32)
     x, y = u - 0.5 * camera.width_px, v - 0.5 * camera.height_px
     cos_sq = camera.focal_px**2 / (camera.focal_px**2 + x * x + y * y)
-    return np.sqrt(cos_sq).astype(np.float32)
+    return np.asarray(np.sqrt(cos_sq), np.float32)

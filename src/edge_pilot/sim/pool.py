@@ -5,20 +5,21 @@ from __future__ import annotations
 import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from edge_pilot.config import Config
 from edge_pilot.sim.renderer import Renderer
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
-Work = Callable[[Config, Renderer, Job], Result]
-
 _worker: tuple[Config, Renderer] | None = None  # of this process; set once by _start
 
 
 def run(
-    work: Work[Job, Result], jobs: Sequence[Job], config: Config, processes: int = 0
+    work: Callable[[Config, Renderer, Job], Result],
+    jobs: Sequence[Job],
+    config: Config,
+    processes: int = 0,
 ) -> Iterator[Result]:
     """Do `work(config, renderer, job)` for each job; 0 processes: as many as there are cores.
 
@@ -32,7 +33,7 @@ def run(
 
 
 def _start(config: Config) -> None:
-    global _worker  # noqa: PLW0603  a pool gives its workers no other place
+    global _worker
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     _worker = (config, Renderer(config.camera))
 
@@ -40,10 +41,10 @@ def _start(config: Config) -> None:
 class _Task:
     """`work` with this process's renderer put in."""
 
-    def __init__(self, work: Work[Job, Result]) -> None:
+    def __init__(self, work: Callable[[Config, Renderer, Any], Any]) -> None:
         self._work = work
 
-    def __call__(self, job: Job) -> Result:
+    def __call__(self, job: Any) -> Any:
         if _worker is None:
             raise RuntimeError("expected a worker that _start has prepared")
-        return self._work(*_worker, job)  # type: ignore[arg-type, return-value]
+        return self._work(*_worker, job)

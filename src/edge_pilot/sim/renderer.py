@@ -8,6 +8,7 @@ each hides its share of everything behind it.
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import Any
 
 import cv2
@@ -80,7 +81,7 @@ class Renderer:
         width, height = self._texture.getXSize(), self._texture.getYSize()
         raw = np.frombuffer(self._texture.getRamImage(), np.uint8).reshape(height, width, 4)
         size = (self._camera.width_px, self._camera.height_px)
-        small = cv2.resize(raw, size, interpolation=cv2.INTER_AREA)
+        small = np.asarray(cv2.resize(raw, size, interpolation=cv2.INTER_AREA), np.uint8)
         return self._film.expose(small[::-1, :, 2::-1], frame)
 
     def _place_eye(self, motion: Motion) -> None:
@@ -126,9 +127,7 @@ def _buffer(engine: Any, width: int, height: int, texture: Any) -> Any:
     wanted.setDepthBits(24)
     size = p3d.WindowProperties.size(width, height)
     buffer = engine.makeOutput(pipe, "camera", 0, wanted, size, p3d.GraphicsPipe.BFRefuseWindow)
-    buffer.addRenderTexture(
-        texture, p3d.GraphicsOutput.RTMCopyRam, p3d.GraphicsOutput.RTPColor
-    )
+    buffer.addRenderTexture(texture, p3d.GraphicsOutput.RTMCopyRam, p3d.GraphicsOutput.RTPColor)
     return buffer
 
 
@@ -175,7 +174,7 @@ def _paint(node: Any, order: int) -> None:
 def _sky(root: Any, look: Look, rng: np.random.Generator) -> Any:
     angle = np.linspace(0.0, 2.0 * math.pi, 25)
     rim = np.column_stack([SKY_RADIUS * np.cos(angle), SKY_RADIUS * np.sin(angle), 0.0 * angle])
-    low, high = rim + [0.0, 0.0, -2.0], rim + [0.0, 0.0, SKY_TOP]
+    low, high = rim - np.array([0.0, 0.0, 2.0]), rim + np.array([0.0, 0.0, SKY_TOP])
     corners = np.stack([low[1:], low[:-1], high[:-1], high[1:]], axis=1)
     u = angle / (2.0 * math.pi)
     uv = np.zeros((24, 4, 2))
@@ -234,7 +233,7 @@ def _haze(root: Any, look: Look) -> Any:
     """Hang the sheets: their distances grow by a constant factor up to the far end."""
     holder = root.attachNewNode("haze")
     edges = np.geomspace(8.0, 0.9 * FAR, SHEETS + 1)
-    for order, (near, far) in enumerate(zip(edges[:-1], edges[1:], strict=True)):
+    for order, (near, far) in enumerate(pairwise(edges)):
         alpha = 1.0 - math.exp(-look.haze_per_m * (far - near))
         wide, high = 1.2 * near, 0.8 * near + 2.0
         corners = np.array([[[-wide, near, 0.0], [wide, near, 0.0],

@@ -56,7 +56,7 @@ def quads(corners: Floats, colours: Floats, uv: Floats | None = None) -> Mesh:
     rgba = np.full((count, 4), 255.0)
     rgba[:, : colours.shape[1]] = colours
     first = 4 * np.arange(count, dtype=np.uint32)[:, None]
-    triangles = np.concatenate([first + [0, 1, 2], first + [0, 2, 3]])
+    triangles = np.concatenate([first + np.array([0, 1, 2]), first + np.array([0, 2, 3])])
     return Mesh(
         corners.reshape(-1, 3).astype(np.float32),
         np.repeat(np.clip(rgba, 0, 255).astype(np.uint8), 4, axis=0),
@@ -98,7 +98,7 @@ def _ribbon(world: World, s: Floats, right: float, left: float, colour: Colour) 
 
 
 def _stations(low: float, high: float, step: float) -> Floats:
-    return np.linspace(low, high, max(2, int(math.ceil((high - low) / step)) + 1))
+    return np.linspace(low, high, max(2, math.ceil((high - low) / step) + 1))
 
 
 def _road(world: World, low: float, high: float) -> Iterator[tuple[str, Mesh]]:
@@ -110,9 +110,9 @@ def _road(world: World, low: float, high: float) -> Iterator[tuple[str, Mesh]]:
     paved = [prop for prop in world.props if prop.kind == "building" and low <= prop.s < high]
     for side in (-1.0, 1.0):
         if any(prop.lateral * side > 0 for prop in paved):
-            near, far = (RIGHT - 0.25, RIGHT - 5.0) if side < 0 else (LEFT + 5.0, LEFT + 0.25)
+            right, left = (RIGHT - 5.0, RIGHT - 0.25) if side < 0 else (LEFT + 0.25, LEFT + 5.0)
             tone = 0.5 * grey + 75
-            yield "pavement", _ribbon(world, s, far if side < 0 else far, near, (tone, tone, tone))
+            yield "pavement", _ribbon(world, s, right, left, (tone, tone, tone))
 
 
 def _lines(world: World, low: float, high: float, rng: np.random.Generator) -> Mesh:
@@ -224,13 +224,16 @@ def box(
     corners = p[np.array(faces)] + np.array(centre)
     uv = np.zeros((5, 4, 2))
     for face, run in ((1, length), (2, width), (3, length), (4, width)):
-        uv[face] = [[0, 0], [run / 4.0, 0], [run / 4.0, height / 3.0], [0, height / 3.0]]
+        u, v = run / 4.0, height / 3.0
+        uv[face] = [[0.0, 0.0], [u, 0.0], [u, v], [0.0, v]]
     return quads(corners, light[:, None] * np.array(colour), uv)
 
 
 def _cone(radius: float, low: float, high: float, colour: Colour, sides: int = 7) -> Mesh:
     angle = np.linspace(0.0, 2.0 * math.pi, sides + 1)
-    rim = np.column_stack([radius * np.cos(angle), radius * np.sin(angle), np.full(sides + 1, low)])
+    rim = np.column_stack(
+        [radius * np.cos(angle), radius * np.sin(angle), np.full(sides + 1, low)]
+    )
     top = np.tile([0.0, 0.0, high], (sides, 1))
     corners = np.stack([rim[:-1], rim[1:], top, top], axis=1)
     light = 0.75 + 0.25 * np.sin(angle[:-1])

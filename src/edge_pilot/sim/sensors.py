@@ -30,7 +30,7 @@ ROTATION_BIAS_STD = 10.0 * math.radians(0.015)  # rad/s
 TRACK = 1.39  # m, between the rear wheels; the BMW 320i of the CommonRoad vehicle models
 # Worn from 8 mm of tread to the legal 1.6 mm, a tyre of 0.31 m radius has lost 2 % of it.
 TYRE_STD = 0.01
-TYRE_PAIR_STD = 0.001  # left against right: assumed, since they wear together
+TYRE_PAIR_STD = 0.0005  # of each, left against right: assumed, since they wear together
 WHEEL_STD = 0.02  # m/s: assumed, of a wheel speed that is timed from tooth to tooth
 STANDSTILL = 0.05  # m/s, a tooth of 2 cm in 0.4 s: wheel sensors say zero below
 

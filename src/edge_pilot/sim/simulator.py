@@ -10,7 +10,7 @@ import numpy as np
 from edge_pilot.config import Config
 from edge_pilot.sim.vehicle import DT, Motion, Vehicle
 from edge_pilot.sim.world import LANE_WIDTH, Box, World
-from edge_pilot.types import NANOSECONDS, Path
+from edge_pilot.types import NANOSECONDS, Floats, Path
 
 START = 5.0  # m along the road
 STANDING = 0.3  # m/s
@@ -138,11 +138,13 @@ def _wrapped(angle: float) -> float:
     return (angle + math.pi) % (2.0 * math.pi) - math.pi
 
 
-def _corners(box: Box) -> np.ndarray:
+def _corners(box: Box) -> Floats:
     cos, sin = math.cos(box.heading), math.sin(box.heading)
     x, y = 0.5 * box.size[0], 0.5 * box.size[1]
     shape = np.array([[x, y], [-x, y], [-x, -y], [x, -y]])
-    return shape @ np.array([[cos, sin], [-sin, cos]]) + [box.x, box.y]
+    turned: Floats = shape @ np.array([[cos, sin], [-sin, cos]])
+    turned += np.array([box.x, box.y])
+    return turned
 
 
 def _touch(a: Box, b: Box) -> bool:

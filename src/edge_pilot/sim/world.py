@@ -128,7 +128,9 @@ class World:
             if abs(s - near) < reach:
                 x, y, heading = self.road.pose(s, actor.lateral)
                 turn = math.pi if actor.speed < 0 else 0.0
-                found.append(Box(actor.kind, float(x), float(y), float(heading) + turn, actor.size))
+                found.append(
+                    Box(actor.kind, float(x), float(y), float(heading) + turn, actor.size)
+                )
         return found
 
     def prop_boxes(self) -> list[Box]:
@@ -141,9 +143,7 @@ class World:
 
 
 def make_world(seed: int, length_m: float = 1200.0, light: str = "auto") -> World:
-    """Make a world. `auto` takes the lights in turn by the seed, so that any three seeds in a
-    row show all of them.
-    """
+    """Make a world; `auto` takes the lights in turn, so that three seeds in a row show all."""
     rng = np.random.default_rng([seed, 0xED6E])
     road = make_road(rng, length_m)
     crossings, side_streets = _junctions(rng, length_m)
@@ -181,7 +181,7 @@ def make_style(rng: np.random.Generator) -> dict[str, float]:
 
 def make_road(rng: np.random.Generator, length_m: float) -> Road:
     """Draw straights and bends with clothoids between them, and integrate."""
-    count = int(math.ceil(length_m / STEP)) + 1
+    count = math.ceil(length_m / STEP) + 1
     pieces = [np.zeros(int(RUN_IN / STEP))]
     heading, size = 0.0, len(pieces[0])
     while size < count:
@@ -191,7 +191,9 @@ def make_road(rng: np.random.Generator, length_m: float) -> Road:
         size += len(piece)
     curvature = np.concatenate(pieces)[:count]
     start = rng.uniform(-math.pi, math.pi)
-    course = start + np.concatenate([[0.0], np.cumsum(0.5 * (curvature[1:] + curvature[:-1]))]) * STEP
+    course = (
+        start + np.concatenate([[0.0], np.cumsum(0.5 * (curvature[1:] + curvature[:-1]))]) * STEP
+    )
     middle = 0.5 * (course[1:] + course[:-1])
     x = np.concatenate([[0.0], np.cumsum(np.cos(middle))]) * STEP
     y = np.concatenate([[0.0], np.cumsum(np.sin(middle))]) * STEP
@@ -304,9 +306,9 @@ def _town(
     if rng.random() < 0.45:
         size = (rng.uniform(0.35, 0.5), rng.uniform(0.45, 0.6), rng.uniform(1.2, 1.9))
         speed = float(rng.choice([-1.0, 1.0]) * rng.uniform(0.6, 1.6))
-        colour = tuple(int(v) for v in rng.integers(20, 230, 3))
+        red, green, blue = (int(v) for v in rng.integers(20, 230, 3))
         lateral = side * (edge + rng.uniform(2.9, 4.6))
-        actors.append(Actor("pedestrian", s, lateral, speed, size, colour))
+        actors.append(Actor("pedestrian", s, lateral, speed, size, (red, green, blue)))
     if rng.random() < 0.4:
         props.append(Prop("post", s + 4.0, side * (edge + 2.6), 0.0, (0.15, 0.15, 5.0),
                           (90, 90, 95)))  # fmt: skip
