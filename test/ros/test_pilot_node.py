@@ -14,10 +14,10 @@ pytest.importorskip("onnx")
 from lifecycle_msgs.msg import State, Transition  # noqa: E402
 from lifecycle_msgs.srv import ChangeState, GetState  # noqa: E402
 from rcl_interfaces.srv import DescribeParameters, GetParameters  # noqa: E402
+from ros import harness  # noqa: E402
 
 from edge_pilot import topics  # noqa: E402
 from edge_pilot.nodes import messages  # noqa: E402
-from ros import harness  # noqa: E402
 
 pytestmark = [
     pytest.mark.ros,
@@ -102,7 +102,8 @@ def test_the_prediction_has_named_numbers_with_the_latency_of_each_stage(probe, 
     assert values["curvature_1pm"] == pytest.approx(1.0 / RADIUS_M)
     stages = ("read", "preprocess", "infer", "decode", "control")
     laps = [values[f"{stage}_ms"] for stage in stages]
-    assert 0.0 < min(laps) and sum(laps) <= values["latency_ms"] < 1000.0
+    assert min(laps) > 0.0
+    assert sum(laps) <= values["latency_ms"] < 1000.0
 
 
 def test_no_frame_is_lost_between_two_processes(probe, pilot):

@@ -11,6 +11,7 @@ import pytest
 
 rclpy = pytest.importorskip("rclpy")
 
+from ros import harness  # noqa: E402
 from rosgraph_msgs.msg import Clock  # noqa: E402
 from sensor_msgs.msg import JointState  # noqa: E402
 from std_msgs.msg import Bool  # noqa: E402
@@ -20,7 +21,6 @@ from edge_pilot.config import Config  # noqa: E402
 from edge_pilot.control.lateral import steering_of  # noqa: E402
 from edge_pilot.nodes import messages  # noqa: E402
 from edge_pilot.safety.fallback import HOLDING_MPS2  # noqa: E402
-from ros import harness  # noqa: E402
 
 pytestmark = [
     pytest.mark.ros,

@@ -22,6 +22,10 @@ def arc(radius_m, lead_m=0.0):
     return Path(0, np.column_stack([x, radius_m * (1.0 - np.cos(angle))]))
 
 
+def shifted(x, y):
+    return STRAIGHT + np.array([x, y])
+
+
 def ego(speed_mps=8.0):
     return EgoState(0, speed_mps, 0.0)
 
@@ -33,12 +37,12 @@ def test_on_a_circle_the_steering_is_that_of_its_curvature(radius_m):
 
 
 def test_a_path_on_the_left_steers_left():
-    path = Path(0, STRAIGHT + [0.0, 0.5])
+    path = Path(0, shifted(0.0, 0.5))
     assert steer(path, ego(), VEHICLE, CONTROL) > 0.01
 
 
 def test_a_faster_car_aims_farther_and_steers_less():
-    path = Path(0, STRAIGHT + [0.0, 0.5])
+    path = Path(0, shifted(0.0, 0.5))
     slow, fast = (steer(path, ego(speed), VEHICLE, CONTROL) for speed in (5.0, 20.0))
     assert 0.0 < fast < 0.5 * slow
 
@@ -68,7 +72,7 @@ def test_the_point_at_a_distance_lies_on_the_path_or_on_its_extension(radius_m, 
 
 
 def test_a_path_that_begins_beyond_the_distance_gives_its_first_point():
-    assert point_at(STRAIGHT + [9.0, 1.0], 5.0) == (9.0, 1.0)
+    assert point_at(shifted(9.0, 1.0), 5.0) == (9.0, 1.0)
 
 
 def test_on_a_straight_road_the_car_speeds_up_to_the_limit():
@@ -76,13 +80,16 @@ def test_on_a_straight_road_the_car_speeds_up_to_the_limit():
     assert accelerate(Path(0, STRAIGHT), ego(13.0), CONTROL) == pytest.approx(0.8)
 
 
-def test_in_a_bend_the_lateral_acceleration_is_the_comfortable_one():
-    speed = target_speed(arc(35.0), CONTROL)
+@pytest.mark.parametrize("radius_m", [35.0, -35.0])
+def test_in_a_bend_the_lateral_acceleration_is_the_comfortable_one(radius_m):
+    speed = target_speed(arc(radius_m), CONTROL)
     assert speed**2 / 35.0 == pytest.approx(CONTROL.max_lateral_acceleration_mps2, rel=0.1)
 
 
-def test_the_car_slows_down_before_a_bend():
-    assert accelerate(arc(35.0, lead_m=25.0), ego(14.0), CONTROL) < -0.5
+def test_the_car_slows_down_before_a_bend_but_not_earlier_than_it_must():
+    ahead = arc(35.0, lead_m=25.0)
+    assert accelerate(ahead, ego(14.0), CONTROL) < -0.5
+    assert target_speed(ahead, CONTROL) > target_speed(arc(35.0), CONTROL) + 1.0
 
 
 @pytest.mark.parametrize(("speed_mps", "expected"), [(0.0, 1.5), (60.0, -2.0)])
@@ -90,9 +97,10 @@ def test_the_acceleration_stays_comfortable(speed_mps, expected):
     assert accelerate(Path(0, STRAIGHT), ego(speed_mps), CONTROL) == expected
 
 
-def test_the_curvature_along_an_arc_is_constant_and_positive_to_the_left():
-    _, curvature = bends(arc(50.0).points_m)
-    assert curvature == pytest.approx(np.full(9, 1.0 / 50.0), rel=0.02)
+@pytest.mark.parametrize("radius_m", [50.0, -50.0, 12.0])  # the last turns by 215 degrees
+def test_the_curvature_along_an_arc_is_constant_and_positive_to_the_left(radius_m):
+    _, curvature = bends(arc(radius_m).points_m)
+    assert curvature == pytest.approx(np.full(9, 1.0 / radius_m), rel=0.02)
 
 
 def test_two_points_are_a_straight_path():

@@ -110,9 +110,9 @@ def test_before_the_first_pose_the_first_one_counts():
 
 def test_a_path_is_carried_into_the_frame_of_the_car_that_has_moved():
     start = Pose(0, 2.0, 1.0, math.pi / 2, 0.0, 0.0)
-    now = Pose(9, 2.0, 4.0, math.pi, 0.0, 0.0)  # 3 m ahead, then turned left by 90 degrees
+    now = Pose(9, 2.0, 4.0, -math.pi / 2, 0.0, 0.0)  # 3 m ahead, and facing about
     carried = fallback.carry(Path(0, np.array([[3.0, 0.0], [3.0, 2.0]])), start, now)
-    assert carried.points_m == pytest.approx(np.array([[0.0, 0.0], [2.0, 0.0]]), abs=1e-12)
+    assert carried.points_m == pytest.approx(np.array([[0.0, 0.0], [0.0, -2.0]]), abs=1e-12)
     assert carried.stamp_ns == 9
 
 

@@ -16,8 +16,7 @@ CAMERA = CameraConfig()
 STILL = Motion(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, (0.0, 0.0), 0.0, 0.0)
 LEANING = replace(STILL, x=30.0, y=-20.0, heading=2.1, pitch=0.03, roll=-0.04)
 SIZE = (4.2, 1.8, 1.5)
-ROWS, COLUMNS = (axis.ravel() + 0.5 for axis in np.mgrid[0:180, 0:320])
-PIXELS = np.array([np.ones(180 * 320), (160.0 - COLUMNS) / 190.0, (90.0 - ROWS) / 190.0])
+PICTURE = np.array([CAMERA.width_px, CAMERA.height_px])
 
 
 def ahead(motion, forward, left, turn=0.0, size=SIZE, kind="vehicle"):
@@ -43,19 +42,29 @@ def test_a_box_straight_ahead_lies_where_a_pinhole_camera_puts_it():
     place=st.tuples(st.floats(-10.0, 60.0), st.floats(-25.0, 25.0), st.floats(-3.2, 3.2)),
     size=st.tuples(st.floats(0.3, 9.0), st.floats(0.3, 9.0), st.floats(0.5, 9.0)),
 )
-def test_a_label_fits_tightly_around_the_pixels_that_see_the_box(motion, place, size):
+def test_a_label_fits_tightly_around_the_rays_that_meet_the_box(motion, place, size):
     box = ahead(motion, *place, size=size)
-    eye, axes = pose(motion, CAMERA)
+    eye, _ = pose(motion, CAMERA)
     assume(math.hypot(box.x - eye[0], box.y - eye[1]) > 1.0 + 0.5 * math.hypot(*size[:2]))
-    sees = np.isfinite(hit_distance(eye, axes @ PIXELS, table([box]))).reshape(180, 320)
+    seen = where_met(box, motion, np.zeros(2), PICTURE)
     labels = boxes_2d([box], motion, CAMERA)
-    assert len(labels) == 1 or not sees.any()
-    for label in labels if sees.any() else ():
-        rows, columns = np.flatnonzero(sees.any(axis=1)), np.flatnonzero(sees.any(axis=0))
-        found = (columns[0], rows[0], columns[-1] + 1, rows[-1] + 1)
-        # A corner may be thinner than a pixel, and then no ray meets its end.
-        np.testing.assert_allclose((label.x0, label.y0, label.x1, label.y1), found, atol=4.0)
-        assert label.visible == 1.0
+    assert len(labels) == 1 or not len(seen)
+    for label in labels:
+        low, high = np.array([(label.x0, label.y0), (label.x1, label.y1)])
+        share = (where_met(box, motion, low, high) - low) / (high - low)
+        assert share.min(axis=0).max() < 0.05
+        assert share.max(axis=0).min() > 0.95
+        assert ((seen > low - 0.01) & (seen < high + 0.01)).all()
+
+
+def where_met(box, motion, low, high):
+    """Give the pixels (N, 2), of a fine grid from `low` to `high`, whose rays meet a box."""
+    eye, axes = pose(motion, CAMERA)
+    at = (np.arange(150) + 0.5) / 150
+    pixels = low + np.stack(np.meshgrid(at, at), axis=-1).reshape(-1, 2) * (high - low)
+    left, up = (0.5 * PICTURE - pixels).T / CAMERA.focal_px
+    rays = axes @ np.array([np.ones_like(left), left, up])
+    return pixels[np.isfinite(hit_distance(eye, rays, table([box])))]
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from edge_pilot.types import NANOSECONDS
 CONFIG = Config()
 CAR = CONFIG.vehicle
 ROOM = 0.5 * (LANE_WIDTH - CAR.width_m)  # m, to either side of a car in the lane's middle
+CAR_MIDDLE = 0.5 * CAR.length_m - CAR.rear_overhang_m  # ahead of base_link
 GREY = (128, 128, 128)
 EMPTY = replace(make_world(0, 200.0, "day"), actors=(), props=())
 STRAIGHT = np.arange(0.0, 300.0, STEP)
@@ -92,18 +93,19 @@ def test_the_heading_error_is_taken_the_short_way_round():
 sizes = st.tuples(st.floats(0.1, 9.0), st.floats(0.1, 9.0), st.just(2.0))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(
     ahead=st.floats(-7.0, 9.0), left=st.floats(-6.0, 6.0), turn=st.floats(-3.2, 3.2), size=sizes
 )
 def test_bodies_collide_where_they_share_a_point(ahead, left, turn, size):
-    prop = Prop("building", START + ahead, left, turn, size, GREY)
-    middle = 0.5 * CAR.length_m - CAR.rear_overhang_m
-    car = (middle, 0.0, 0.0, CAR.length_m, CAR.width_m)
-    other = (ahead, left, turn, *size[:2])
+    sim = copy.copy(BARE)
+    actor = Actor("vehicle", START, 0.0, 0.0, size, GREY)
+    sim.world = replace(sim.world, road=line(ahead, left, turn), actors=(actor,))
+    car = (CAR_MIDDLE, 0.0, 0.0, CAR.length_m, CAR.width_m)
     for scale, expected in ((0.99, True), (1.01, False)):  # clear of the touching itself
-        if share_a_point(car, (*other[:3], scale * size[0], scale * size[1])) is expected:
-            assert simulator(props=(prop,)).truth().collided == expected
+        other = (ahead, left, turn, scale * size[0], scale * size[1])
+        if share_a_point(car, other) is expected:
+            assert sim.truth().collided is expected
 
 
 def share_a_point(a, b):
@@ -127,10 +129,17 @@ def is_any_inside(points, rectangle):
     return bool(((along <= 0.5 * length) & (left <= 0.5 * width)).any())
 
 
+@pytest.mark.parametrize(("gap", "expected"), [(-0.01, True), (0.01, False)])
+def test_a_wall_on_the_road_collides(gap, expected):
+    front = CAR_MIDDLE + 0.5 * CAR.length_m
+    wall = Prop("building", START + front + gap + 0.5, 0.0, 0.0, (1.0, 8.0, 3.0), GREY)
+    assert simulator(props=(wall,)).truth().collided is expected
+
+
 def test_a_car_that_drives_into_us_collides():
     oncoming = Actor("vehicle", START + 40.0, 0.0, -10.0, (4.0, 1.8, 1.5), GREY)
     sim = simulator(actors=(oncoming,))
-    gap = 40.0 - 2.0 - (CAR.length_m - CAR.rear_overhang_m)
+    gap = 40.0 - 2.0 - CAR_MIDDLE - 0.5 * CAR.length_m
     collided = []
     for _ in range(400):
         collided.append(sim.truth().collided)

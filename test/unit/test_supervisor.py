@@ -197,6 +197,7 @@ def test_a_clock_that_goes_back_disengages_and_old_stamps_count_anew(engaged):
     engaged.at(ros_ms=-1000, steady_ms=10)
     assert engaged.decide().state is State.DISENGAGED
     assert engaged.supervisor.engage(engaged.now) == "No proposal has come yet."
+    assert engaged.supervisor.track.here(engaged.now.ros_ns) is None
     engaged.engage()
     assert engaged.decide().state is State.ENGAGED
 

@@ -28,7 +28,7 @@ class Track:
         if not self._poses or ego.stamp_ns < self._poses[-1].stamp_ns:
             self._poses = deque([begin(ego)], HISTORY)
             self._good = None
-        elif ego.stamp_ns > self._poses[-1].stamp_ns:
+        else:
             self._poses.append(advance(self._poses[-1], ego))
 
     def add_speed(self, stamp_ns: int, speed_mps: float, std_mps: float) -> None:

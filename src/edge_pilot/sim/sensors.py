@@ -249,7 +249,7 @@ def hit_distance(eye: Floats, rays: Floats, places: Floats) -> Floats:
         (eye[2], rays[2], 0.0, height),
     )
     enter, leave = np.array(-np.inf), np.array(np.inf)
-    with np.errstate(divide="ignore", invalid="ignore"):  # rays along a face
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):  # rays along a face
         for start, direction, low, high in slabs:
             one, other = (low - start) / direction, (high - start) / direction
             enter = np.maximum(enter, np.minimum(one, other))
