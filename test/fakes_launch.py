@@ -59,7 +59,7 @@ class PythonExpression(Said):
 
 
 class ParameterValue(Said):
-    def __init__(self, value: Said, *, value_type: type) -> None:
+    def __init__(self, value: Said, *, value_type: type | None) -> None:
         if not isinstance(value, Said):  # the real one takes a text for a text only
             raise TypeError(f"expected a substitution, got {value!r}")
         super().__init__(value, value_type=value_type)
@@ -114,7 +114,7 @@ def _carry_out(action: Said, given: Mapping[str, str], result: SimpleNamespace) 
     elif isinstance(action, SetEnvironmentVariable):
         result.environment[action.parts[0]] = action.parts[1]
     elif isinstance(action, OpaqueFunction):
-        for inner in action.function(result.context):
+        for inner in action.function(result.context) or ():
             _carry_out(inner, given, result)
     elif isinstance(action, Node):
         result.nodes.append(action)

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import yaml
 
 from edge_pilot.config import CameraConfig
 from edge_pilot.errors import ModelError
+from edge_pilot.types import EgoState
 
 
 @dataclass(frozen=True)
@@ -112,18 +114,32 @@ def parse(text: bytes, name: str) -> ModelCard:
         document = yaml.safe_load(text)
         spec = dict(document.pop("input"))
         camera = dict(spec.pop("camera"))
-        return ModelCard(
+        card = ModelCard(
             input=InputSpec(camera=CameraModel(**_tuples(camera)), **_tuples(spec)),
             **_tuples(document),
         )
+        _check(card)
     except (yaml.YAMLError, AttributeError, KeyError, TypeError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise ModelError(f"expected a model card in {name}, got: {reason}") from None
+    return card
 
 
 def dump(card: ModelCard) -> str:
     """Write a card as YAML."""
     return yaml.safe_dump(_plain(asdict(card)), sort_keys=False)
+
+
+def _check(card: ModelCard) -> None:
+    """Raise ValueError where values contradict one another or the car."""
+    known = {item.name for item in fields(EgoState)} - {"stamp_ns"}
+    if unknown := set(card.state) - known:
+        raise ValueError(f"a state that the car does not know: {', '.join(sorted(unknown))}")
+    if len(card.state) != len(card.state_scale):
+        raise ValueError(f"{len(card.state_scale)} state_scale for {len(card.state)} state")
+    distances = (0.0, *card.path_distances_m)
+    if len(distances) < 2 or any(far <= near for near, far in pairwise(distances)):
+        raise ValueError("path_distances_m that do not ascend from 0")
 
 
 def _read(path: Path, what: str) -> bytes:

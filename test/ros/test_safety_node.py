@@ -9,18 +9,18 @@ import time
 import numpy as np
 import pytest
 
-rclpy = pytest.importorskip("rclpy")
+pytest.importorskip("rclpy")
 
-from ros import harness  # noqa: E402
-from rosgraph_msgs.msg import Clock  # noqa: E402
-from sensor_msgs.msg import JointState  # noqa: E402
-from std_msgs.msg import Bool  # noqa: E402
+from ros import harness
+from rosgraph_msgs.msg import Clock
+from sensor_msgs.msg import JointState
+from std_msgs.msg import Bool
 
-from edge_pilot import topics  # noqa: E402
-from edge_pilot.config import Config  # noqa: E402
-from edge_pilot.control.lateral import steering_of  # noqa: E402
-from edge_pilot.nodes import messages  # noqa: E402
-from edge_pilot.safety.fallback import HOLDING_MPS2  # noqa: E402
+from edge_pilot import topics
+from edge_pilot.config import Config
+from edge_pilot.control.lateral import steering_of
+from edge_pilot.nodes import messages
+from edge_pilot.safety.fallback import HOLDING_MPS2
 
 pytestmark = [
     pytest.mark.ros,

@@ -27,7 +27,13 @@ def test_recorded_intrinsics_go_before_configured_ones(tmp_path):
     assert source == "as recorded"
 
 
-@pytest.mark.parametrize("infos", [(), (camera_info(1, focal=0.0),)])
+def without_size():
+    info = camera_info(1)
+    info.width = 0
+    return info
+
+
+@pytest.mark.parametrize("infos", [(), (camera_info(1, focal=0.0),), (without_size(),)])
 def test_without_them_configured_ones_count_for_pictures_of_their_size(tmp_path, infos):
     camera, source = intrinsics(tmp_path, *infos)
 

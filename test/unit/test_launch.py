@@ -12,6 +12,7 @@ from fakes_launch import text
 
 from edge_pilot import topics
 from edge_pilot.config import flat_fields, load
+from edge_pilot.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = {path.name: path for path in sorted((ROOT / "launch").glob("*.launch.py"))}
@@ -87,7 +88,7 @@ def test_gives_each_node_the_parameter_files_with_the_vehicle_first(launch, name
 
 @pytest.mark.parametrize("name", FILES)
 def test_every_parameter_is_one_of_the_configuration(launch, name):
-    arguments = launch(name).arguments
+    arguments = [key for key in launch(name).arguments if not key.endswith("_config")]
     result = launch(name, **dict.fromkeys(arguments, "1"))
     given = {key for node in result.nodes for key in parameters(result, node.executable)}
 
@@ -122,14 +123,21 @@ def test_the_files_decide_what_no_argument_says(launch):
     assert parameters(result, "pilot") == {"use_sim_time": "False"}
 
 
-def test_arguments_reach_their_node_with_the_type_of_the_parameter(launch):
+def test_arguments_reach_their_node(launch):
     result = launch("sim.launch.py", seed="101", light="dusk", model="/m.onnx")
-    sim = next(node for node in result.nodes if node.executable == "sim")
 
     assert parameters(result, "sim")["sim.seed"] == "101"
-    assert sim.parameters[-1]["sim.seed"].value_type is int
     assert parameters(result, "sim")["sim.light"] == "dusk"
     assert parameters(result, "pilot")["pilot.model"] == "/m.onnx"
+    assert "sim.seed" not in parameters(result, "pilot")
+
+
+def test_a_text_stays_a_text_and_the_node_judges_the_rest(launch):
+    result = launch("sim.launch.py", seed="many", light="1")
+    sim = next(node for node in result.nodes if node.executable == "sim")
+
+    assert sim.parameters[-1]["sim.light"].value_type is str
+    assert sim.parameters[-1]["sim.seed"].value_type is None
 
 
 def test_simulated_time_follows_from_the_simulators_clock(launch):
@@ -137,6 +145,12 @@ def test_simulated_time_follows_from_the_simulators_clock(launch):
 
     assert parameters(result, "sim")["sim.clock"] == "simulated"
     assert parameters(result, "pilot")["use_sim_time"] == "True"
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_missing_parameter_file_stops_all_before_anything_starts(launch, name):
+    with pytest.raises(ConfigError, match=r"got /nowhere\.yaml"):
+        launch(name, vehicle_config="/nowhere.yaml")
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -59,14 +59,14 @@ def test_the_full_brake_stops_in_the_distance_of_its_deceleration():
 
 
 @pytest.mark.parametrize("steering", [0.07, 0.2, -0.3])
-@pytest.mark.parametrize("speed", [1.0, 2.5, 4.0])
-def test_a_held_wheel_gives_the_kinematic_radius_at_low_speed(steering, speed):
+@pytest.mark.parametrize(("speed", "tolerance"), [(1.0, 0.005), (2.5, 0.03), (4.0, 0.03)])
+def test_a_held_wheel_gives_the_kinematic_radius_at_low_speed(steering, speed, tolerance):
     car = vehicle(speed)
     run(car, steering, 0.0, 3.0)
     turn = run(car, steering, 0.0, 3.0)
     chord = math.hypot(turn[-1].x - turn[0].x, turn[-1].y - turn[0].y)
     radius = chord / (2.0 * math.sin(0.5 * (turn[-1].heading - turn[0].heading)))
-    assert radius == pytest.approx(LIMITS.wheelbase_m / math.tan(steering), rel=0.03)
+    assert radius == pytest.approx(LIMITS.wheelbase_m / math.tan(steering), rel=tolerance)
 
 
 @settings(max_examples=40, deadline=None)

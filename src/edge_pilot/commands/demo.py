@@ -13,8 +13,9 @@ from tqdm import tqdm
 
 from edge_pilot import results
 from edge_pilot.commands import add_config_arguments, add_model_argument, load_config, load_model
+from edge_pilot.config import Config
 from edge_pilot.errors import ConfigError
-from edge_pilot.replay import report
+from edge_pilot.replay import report, video
 from edge_pilot.replay.drivelog import DriveLog
 from edge_pilot.sim.world import LIGHTS
 
@@ -48,13 +49,14 @@ def run(args: argparse.Namespace) -> int:
     config = replace(config, sim=replace(config.sim, seed=args.seed, light=args.light,
                                          road_length_m=max(length, 200.0)))  # fmt: skip
     model = load_model(config)
-    args.out.mkdir(parents=True, exist_ok=True)
-    _tell(f"starting sim, pilot and safety (their output is in {args.out}/*.log)")
+    logs = args.out / "log"
+    logs.mkdir(parents=True, exist_ok=True)
+    _tell(f"starting sim, pilot and safety (what they say: {logs}/*.log)")
     try:
         with tqdm(desc="driving", total=args.seconds, unit="s", file=sys.stderr,
                   bar_format="{desc} {percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} s {postfix}"
                   ) as bar:  # fmt: skip
-            log = drive_live(config, model, args.seconds, args.out, lambda s, t: _show(bar, s, t))
+            log = drive_live(config, model, args.seconds, logs, lambda s, t: _show(bar, s, t))
     except DriveError as error:
         _tell(str(error))
         return 1
@@ -68,8 +70,16 @@ def run(args: argparse.Namespace) -> int:
     return 0 if report.is_good(summary) else 1
 
 
-def _film(out: Path, log: DriveLog, config: object) -> Path | None:
-    raise NotImplementedError
+def _film(out: Path, log: DriveLog, config: Config) -> Path | None:
+    """Write the video, or say why there is none."""
+    path = out / "drive.webm"
+    with tqdm(desc="video  ", total=len(log.frames), unit="frame", file=sys.stderr) as bar:
+        try:
+            video.write(log, config.camera, path, config.camera.rate_hz, lambda: bar.update())
+        except video.VideoError as error:
+            _tell(str(error))
+            return None
+    return path
 
 
 def _show(bar: tqdm[NoReturn], seconds: float, truth: Mapping[str, float]) -> None:

@@ -80,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
     drives = _drive_all(args, config, model)
     seconds = time.monotonic() - started
     total = score(drives[MODEL])
-    _say(drives, model, seconds)
+    _say(drives, config, model, seconds)
     if args.csv:
         _export(args.csv, config, drives)
     if args.json:
@@ -143,7 +143,9 @@ def _result(drive: Trajectory) -> dict[str, Any]:
     return {"seed": drive.seed, "light": drive.light, **score([drive])._asdict()}
 
 
-def _say(drives: dict[str, list[Trajectory]], model: ModelFile, seconds: float) -> None:
+def _say(
+    drives: dict[str, list[Trajectory]], config: Config, model: ModelFile, seconds: float
+) -> None:
     lines = [f"{'':24}{'km':>6}{'departures':>12}{'collisions':>12}{'stuck s':>9}"
              f"{'|lateral| m':>13}{'max m':>8}{'jerk p95':>10}{'speed m/s':>13}"]  # fmt: skip
     lines += [_line(f"seed {one.seed} {one.light}", [one]) for one in drives[MODEL]]
@@ -155,11 +157,14 @@ def _say(drives: dict[str, list[Trajectory]], model: ModelFile, seconds: float) 
         ]
     lines.append(_line(f"model {model.digest}", drives[MODEL]))
     lines += [_line(name.replace("_", " "), drives[name]) for name in CONTROLS if drives[name]]
+    limits = (config.control.max_speed_mps, config.sim.steering_lag_s,
+              config.vehicle.max_steering_rate_radps, config.sim.acceleration_lag_s)  # fmt: skip
     simulated = sum(one.column("time_s")[-1] for found in drives.values() for one in found)
-    lines.append(
-        f"lane {LANE_WIDTH:g} m, radii from {MIN_RADIUS:g} m; {simulated:.0f} s driven in "
-        f"{seconds:.0f} s, {simulated / seconds:.1f} x real time"
-    )
+    lines += [
+        f"lane {LANE_WIDTH:g} m, radii from {MIN_RADIUS:g} m, limit {limits[0]:g} m/s; "
+        f"steering lag {limits[1]:g} s and {limits[2]:g} rad/s, drive lag {limits[3]:g} s",
+        f"{simulated:.0f} s driven in {seconds:.0f} s, {simulated / seconds:.1f} x real time",
+    ]
     sys.stdout.write("\n".join(lines) + "\n")
 
 

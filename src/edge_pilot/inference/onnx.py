@@ -39,27 +39,38 @@ class OnnxBackend:
 
 
 def _check_inputs(session: ort.InferenceSession, model: ModelFile) -> None:
-    """Compare inputs with the card; a symbolic dimension fits any number."""
     got = {item.name: tuple(item.shape) for item in session.get_inputs()}
     wanted = _input_shapes(model.card)
-    fits = got.keys() == wanted.keys() and all(
-        len(got[name]) == len(shape)
-        and all(not isinstance(g, int) or g == w for g, w in zip(got[name], shape, strict=True))
-        for name, shape in wanted.items()
-    )
-    if not fits:
+    if got.keys() != wanted.keys() or not _fit(got, wanted):
         raise ModelError(f"expected inputs {wanted} in {model.path}, got {got}")
 
 
 def _check_outputs(session: ort.InferenceSession, model: ModelFile) -> None:
-    got = {item.name for item in session.get_outputs()}
+    got = {item.name: tuple(item.shape) for item in session.get_outputs()}
     if missing := [name for name in OUTPUTS if name not in got]:
         raise ModelError(
             f"expected outputs {', '.join(OUTPUTS)} in {model.path}, "
             f"got {', '.join(sorted(got))} without {', '.join(missing)}"
         )
+    wanted = _output_shapes(model.card)
+    if not _fit(got, wanted):
+        raise ModelError(f"expected outputs {wanted} in {model.path}, got {got}")
+
+
+def _fit(got: Mapping[str, tuple[object, ...]], wanted: Mapping[str, tuple[int, ...]]) -> bool:
+    """Compare shapes; a symbolic dimension fits any number."""
+    return all(
+        len(got[name]) == len(shape)
+        and all(not isinstance(g, int) or g == w for g, w in zip(got[name], shape, strict=True))
+        for name, shape in wanted.items()
+    )
 
 
 def _input_shapes(card: ModelCard) -> dict[str, tuple[int, ...]]:
     spec = card.input
     return {"image": (1, 3, spec.height_px, spec.width_px), "state": (1, len(card.state))}
+
+
+def _output_shapes(card: ModelCard) -> dict[str, tuple[int, ...]]:
+    points = len(card.path_distances_m)
+    return {name: (1, points if name.startswith("path") else 1) for name in OUTPUTS}

@@ -17,7 +17,7 @@ from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
 from edge_pilot import resources, transport
-from edge_pilot.config import flat_fields
+from edge_pilot.config import flat_fields, load
 from edge_pilot.topics import Topic
 
 MODEL = "pilot.model"
@@ -47,6 +47,7 @@ def common(use_sim_time: SomeSubstitutionsType = "false") -> list[Any]:
             SetEnvironmentVariable(name, value)
             for name, value in transport.environment(os.environ).items()
         ),
+        OpaqueFunction(function=_check_files),
     ]
 
 
@@ -105,11 +106,20 @@ def node(
     return OpaqueFunction(function=start)
 
 
+def _check_files(context: LaunchContext) -> None:
+    """Refuse bad files before anything starts; launch itself would only warn of a missing one."""
+    load(LaunchConfiguration(name).perform(context) for name in FILES)
+
+
 def _given(overrides: Collection[str], context: LaunchContext) -> dict[str, Any]:
-    """Give the parameters whose arguments are not empty."""
+    """Give the parameters whose arguments are not empty.
+
+    What is no text is typed as YAML and judged by the node: a conversion that fails in launch
+    leaves those nodes behind that run already.
+    """
     arguments = {name: LaunchConfiguration(_argument(name)) for name in overrides}
     return {
-        name: ParameterValue(argument, value_type=flat_fields()[name][1])
+        name: ParameterValue(argument, value_type=str if flat_fields()[name][1] is str else None)
         for name, argument in arguments.items()
         if argument.perform(context)
     }

@@ -69,7 +69,7 @@ def read_compressed(message: bytes) -> Frame:
 
 def read_camera(message: CameraInfo) -> CameraModel | None:
     """Read the intrinsics of the picture as it was taken; an uncalibrated camera gives None."""
-    if not min(message.k[0], message.k[4]) > 0.0:
+    if not all(value > 0 for value in (message.width, message.height, message.k[0], message.k[4])):
         return None
     return CameraModel(
         width_px=message.width,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -17,8 +18,7 @@ from sensor_msgs.msg import CameraInfo
 from sensor_msgs.msg import Imu as ImuMessage
 
 from edge_pilot import card, resources, topics
-from edge_pilot.card import CameraModel, ModelFile
-from edge_pilot.config import CameraConfig
+from edge_pilot.card import ModelFile, pinhole
 from edge_pilot.ego import MAX_GAP_S, EgoFilter
 from edge_pilot.errors import InputError
 from edge_pilot.inference import backend
@@ -44,7 +44,7 @@ class Pilot(LifecycleNode):
         self._problem: Exception | None = None  # of the last transition
         self._model: ModelFile | None = None
         self._pipeline: Pipeline | None = None
-        self._camera = _intrinsics(self._config.camera)
+        self._camera = pinhole(self._config.camera)  # until a CameraInfo comes
         self._ego = EgoFilter()
         self._newest_ns: int | None = None
         self._latencies = Latencies()
@@ -73,7 +73,8 @@ class Pilot(LifecycleNode):
         except Exception as error:  # noqa: BLE001 -- `start` raises it
             self._problem = error
             if not self.autostart:
-                self.get_logger().error(str(error))
+                is_known = isinstance(error, InputError)
+                self.get_logger().error(str(error) if is_known else traceback.format_exc())
             return TransitionCallbackReturn.FAILURE
         return super().on_configure(state)
 
@@ -206,14 +207,6 @@ class Pilot(LifecycleNode):
         self._failures += 1
         self._last_error = str(error)
         self.get_logger().warning(str(error), throttle_duration_sec=1.0)
-
-
-def _intrinsics(camera: CameraConfig) -> CameraModel:
-    """Give what counts until a CameraInfo comes."""
-    return CameraModel(
-        camera.width_px, camera.height_px, camera.focal_px, camera.focal_px,
-        0.5 * camera.width_px, 0.5 * camera.height_px,
-    )  # fmt: skip
 
 
 def _name(model: ModelFile | None) -> dict[str, str]:

@@ -36,7 +36,7 @@ def find_intrinsics(bag: Bag, selection: Selection, configured: CameraConfig) ->
 
 def to_camera(info: Any) -> CameraModel | None:
     """Read a sensor_msgs/CameraInfo; an uncalibrated camera sends zeros and gives None."""
-    if not (info.k[0] > 0 and info.k[4] > 0):
+    if not all(size > 0 for size in (info.width, info.height, info.k[0], info.k[4])):
         return None
     return CameraModel(
         width_px=int(info.width),

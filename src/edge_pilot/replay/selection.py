@@ -97,12 +97,9 @@ def _colour(bag: Bag, topic: BagTopic) -> int:
         first = decode(next(bag.messages([topic.name])))
     except (BagError, StopIteration):
         return 1  # its damage is the replay's to report
-    if topic.type == topics.CAMERA.type:
-        encoding = first.encoding
-    else:
-        encoding, _, rest = first.format.partition(";")  # "16UC1; compressedDepth png"
-        if "compressedDepth" in rest:
-            return 0
+    is_raw = topic.type == topics.CAMERA.type
+    # A compressed picture has "16UC1; compressedDepth png", for instance.
+    encoding = first.encoding if is_raw else first.format.partition(";")[0]
     return 0 if encoding in DEPTH_ENCODINGS else 1 if encoding in GREY_ENCODINGS else 2
 
 
