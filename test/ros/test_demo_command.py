@@ -5,12 +5,9 @@ import pytest
 pytest.importorskip("rclpy", reason="ROS 2 is not installed")
 pytest.importorskip("panda3d", reason="the extra `sim` is not installed")
 
-from edge_pilot.cli import main  # noqa: E402
+from edge_pilot.cli import main
 
-pytestmark = [
-    pytest.mark.ros,
-    pytest.mark.filterwarnings("ignore:module 'sre_:DeprecationWarning"),  # a parser of rclpy's
-]
+pytestmark = pytest.mark.ros
 
 
 @pytest.fixture(scope="module")

@@ -154,14 +154,16 @@ def test_diagnostics_name_the_model_and_say_how_fast_it_answers(probe, pilot):
 
 
 def test_a_camera_of_another_size_is_used_once_its_intrinsics_come(probe, pilot):
-    size = (640, 360)
+    def feed(size):
+        probe.send(topics.CAMERA_INFO, harness.camera_info(size))
+        show(probe, size=size)
+
+    commands, size = probe.heard[topics.PILOT_COMMAND], (640, 360)
     probe.run(0.2, lambda: show(probe, size=size))
-    assert not probe.heard[topics.PILOT_COMMAND]
-    probe.send(topics.CAMERA_INFO, harness.camera_info(size))
-    assert probe.until(lambda: probe.heard[topics.PILOT_COMMAND], lambda: show(probe, size=size))
-    probe.send(topics.CAMERA_INFO, harness.camera_info(harness.SIZE))
-    probe.heard.clear_all()
-    drive(probe)
+    assert commands == []
+    probe.until(lambda: commands, lambda: feed(size))
+    commands.clear()
+    probe.until(lambda: commands, lambda: feed(harness.SIZE))
 
 
 def test_parameters_come_with_unit_range_and_description_and_cannot_be_changed(probe, pilot):

@@ -13,10 +13,7 @@ from edge_pilot import topics
 from edge_pilot.nodes import messages
 from edge_pilot.types import Command
 
-pytestmark = [
-    pytest.mark.ros,
-    pytest.mark.filterwarnings("ignore:module 'sre_:DeprecationWarning"),  # a parser of rclpy's
-]
+pytestmark = pytest.mark.ros
 
 SENSORS = (topics.CAMERA, topics.CAMERA_INFO, topics.IMU, topics.ODOM, topics.GPS, topics.LIDAR,
            topics.DRIVER_COMMAND, topics.SIM_TRUTH)  # fmt: skip

@@ -37,7 +37,7 @@ def without_size():
 def test_without_them_configured_ones_count_for_pictures_of_their_size(tmp_path, infos):
     camera, source = intrinsics(tmp_path, *infos)
 
-    assert (camera.fx_px, camera.cx_px, camera.cy_px) == (30.0, WIDTH / 2, HEIGHT / 2)
+    assert (camera.fx_px, camera.cx_px, camera.cy_px) == (30.0, (WIDTH - 1) / 2, (HEIGHT - 1) / 2)
     assert source.startswith("as configured")
 
 

@@ -70,15 +70,14 @@ def run(args: argparse.Namespace) -> int:
     return 0 if report.is_good(summary) else 1
 
 
-def _film(out: Path, log: DriveLog, config: Config) -> Path | None:
-    """Write the video, or say why there is none."""
+def _film(out: Path, log: DriveLog, config: Config) -> Path:
     path = out / "drive.webm"
     with tqdm(desc="video  ", total=len(log.frames), unit="frame", file=sys.stderr) as bar:
-        try:
-            video.write(log, config.camera, path, config.camera.rate_hz, lambda: bar.update())
-        except video.VideoError as error:
-            _tell(str(error))
-            return None
+
+        def show() -> None:
+            bar.update()
+
+        video.write(log, config.camera, path, show)
     return path
 
 

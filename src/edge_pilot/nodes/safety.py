@@ -50,7 +50,7 @@ class Safety(Node):
         self._open_inputs()
         self._open_services()
         period_s = self._config.safety.output_period_s
-        self._timer = self.create_timer(period_s, self._decide, clock=self._steady)
+        self._timer = self.create_timer(period_s, self._tick, clock=self._steady)
         self.create_timer(DIAGNOSTICS_PERIOD_S, self._report, clock=self._steady)
 
     def _open_outputs(self) -> None:
@@ -89,6 +89,7 @@ class Safety(Node):
         output = self._supervisor.propose(command, self._now())
         if output:
             self._publish(output)
+            self._timer.reset()  # a whole period until something must be said again
 
     def _on_path(self, message: PathMessage) -> None:
         try:
@@ -104,31 +105,30 @@ class Safety(Node):
 
     def _on_override(self, message: Bool) -> None:
         self._supervisor.override(message.data)
-        self._decide()
+        self._tick()
 
     def _engage(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         response.message = self._supervisor.engage(self._now())
         response.success = not response.message
-        self._decide()
+        self._tick()
         return response
 
     def _disengage(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         self._supervisor.disengage()
         response.success = True
-        self._decide()
+        self._tick()
         return response
 
     def _emergency_stop(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         response.message = self._supervisor.emergency_stop()
         response.success = not response.message
-        self._decide()
+        self._tick()
         return response
 
-    def _decide(self) -> None:
+    def _tick(self) -> None:
         self._publish(self._supervisor.decide(self._now()))
 
     def _publish(self, output: Output) -> None:
-        """Send a decision, and let the next one by the timer be a whole period away."""
         command = output.command
         throttle, brake = pedals(command.acceleration_mps2, self._config.vehicle)
         self._command.publish(messages.write_command(command))
@@ -138,7 +138,6 @@ class Safety(Node):
         )
         self._steering.publish(Float32(data=command.steering_rad))
         self._brake.publish(Float32(data=brake))
-        self._timer.reset()
         if output.state is not self._state:
             self._state = output.state
             self.get_logger().info(f"{output.state.value}: {output.sentence}")

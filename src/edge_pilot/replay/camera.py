@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from edge_pilot.card import CameraModel
+from edge_pilot.card import CameraModel, pinhole
 from edge_pilot.config import CameraConfig
 from edge_pilot.replay.bags import Bag, decode
 from edge_pilot.replay.events import read_events
@@ -30,7 +30,7 @@ def find_intrinsics(bag: Bag, selection: Selection, configured: CameraConfig) ->
         return Intrinsics(recorded, "as recorded")
     width, height = _size(bag, selection)
     if (width, height) == (configured.width_px, configured.height_px):
-        return Intrinsics(of_config(configured), "as configured, for lack of a CameraInfo")
+        return Intrinsics(pinhole(configured), "as configured, for lack of a CameraInfo")
     return Intrinsics(None, "taken for the model's own, for lack of a CameraInfo")
 
 
@@ -47,18 +47,6 @@ def to_camera(info: Any) -> CameraModel | None:
         cy_px=float(info.k[5]),
         distortion_model=str(info.distortion_model),
         distortion=tuple(float(value) for value in info.d),
-    )
-
-
-def of_config(camera: CameraConfig) -> CameraModel:
-    """Give a configured camera, without distortion and with its axis in the middle."""
-    return CameraModel(
-        camera.width_px,
-        camera.height_px,
-        camera.focal_px,
-        camera.focal_px,
-        0.5 * camera.width_px,
-        0.5 * camera.height_px,
     )
 
 

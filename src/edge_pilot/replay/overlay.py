@@ -1,37 +1,25 @@
-"""What the car thinks, drawn into what it sees."""
+"""Draws into a picture what the car made of it."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 import cv2
 import numpy as np
 
-from edge_pilot.config import CameraConfig
+from edge_pilot.config import CameraConfig, VehicleConfig
+from edge_pilot.replay import gauges
+from edge_pilot.replay.gauges import SHIFT
 from edge_pilot.types import Command, Floats, Image, Path
 
-SCALE = 2
-NEAREST_M = 0.5  # before the camera: what is nearer is not drawn
-HALF_WIDTH_M = 0.8  # of the corridor: the car's own
-GREEN, WHITE, DARK, AMBER = (0, 200, 120), (255, 255, 255), (25, 25, 30), (255, 180, 40)
-FONT = cv2.FONT_HERSHEY_SIMPLEX
-
-
-def project(points_m: Floats, camera: CameraConfig) -> tuple[Floats, np.ndarray]:
-    """Give the pixels (N, 2) of points of the ground (N, 2) in base_link, and which are ahead.
-
-    A pinhole at `camera.height_m`, turned down by `camera.pitch_rad`.
-    """
-    ahead = points_m[:, 0] - camera.forward_m
-    cos, sin = math.cos(camera.pitch_rad), math.sin(camera.pitch_rad)
-    depth = ahead * cos + camera.height_m * sin
-    down = camera.height_m * cos - ahead * sin
-    seen = depth > NEAREST_M
-    safe = np.where(seen, depth, 1.0)
-    u = 0.5 * camera.width_px - camera.focal_px * points_m[:, 1] / safe
-    v = 0.5 * camera.height_px + camera.focal_px * down / safe
-    return np.column_stack([u, v]), seen
+SCALE = 2  # of the drawing against the camera's picture
+WIDTH_M = VehicleConfig().width_m  # of the corridor where nothing else is said
+NEAR_M = 0.5  # in front of the camera; what is nearer is cut off
+STEP_M = 0.5  # between the corners of what is drawn
+GREEN, PALE_GREEN, WHITE = (0, 196, 132), (150, 240, 205), (255, 255, 255)
+CORRIDOR, SPREAD, EDGE, CENTRE = 0.42, 0.20, 0.85, 0.70  # how much they hide
+FAR_SHARE = 0.35  # of that at the far end of the path
 
 
 def draw(
@@ -40,68 +28,132 @@ def draw(
     prediction: Mapping[str, float],
     command: Command | None,
     camera: CameraConfig,
-    captions: Sequence[str] = (),
+    caption: Sequence[str] = (),
+    width_m: float = WIDTH_M,
 ) -> Image:
-    """Give the picture (2 H, 2 W, 3) RGB with the corridor, a gauge and captions."""
-    size = (SCALE * image.shape[1], SCALE * image.shape[0])
-    picture = cv2.resize(image, size, interpolation=cv2.INTER_CUBIC)
-    if path is not None:
-        picture = _corridor(picture, path, camera)
-    if command is not None:
-        _gauge(picture, command)
-    for row, text in enumerate(captions):
-        _write(picture, text, (12, 24 + 20 * row))
-    return np.asarray(picture, np.uint8)
+    """Draw path, steering, speed and lateral offset into an enlarged copy of a picture.
+
+    The edge of the pale band beside the corridor is one standard deviation `path_std_m` of the
+    prediction away at the path's far end, and proportionally less before.
+
+    Args:
+        image: (H, W, 3) RGB as the camera took it.
+        path: where the car means to drive, or None.
+        prediction: named scalars of `pilot/prediction`; what it lacks is not drawn.
+        command: what the vehicle was told, or None.
+        camera: which camera took the picture.
+        caption: lines of text for the upper left corner.
+        width_m: the car's.
+
+    Returns:
+        (SCALE H, SCALE W, 3) RGB.
+    """
+    canvas = cast("Image", cv2.resize(image, None, fx=SCALE, fy=SCALE,
+                                      interpolation=cv2.INTER_CUBIC))  # fmt: skip
+    if path is not None and len(path.points_m) > 1:
+        _draw_path(canvas, path.points_m, prediction.get("path_std_m", 0.0), width_m, camera)
+    gauges.draw(canvas, prediction, command, caption)
+    return canvas
 
 
-def _corridor(picture: Image, path: Path, camera: CameraConfig) -> Image:
-    points = _dense(path.points_m)
-    step = np.gradient(points, axis=0)
-    normal = np.column_stack([-step[:, 1], step[:, 0]])
-    normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-6)
-    left, seen = project(points + HALF_WIDTH_M * normal, camera)
-    right, _ = project(points - HALF_WIDTH_M * normal, camera)
-    middle, _ = project(points, camera)
-    outline = np.concatenate([left[seen], right[seen][::-1]])
-    layer = picture.copy()
-    cv2.fillPoly(layer, [_pixels(outline)], GREEN, cv2.LINE_AA, 4)
-    picture = np.asarray(cv2.addWeighted(layer, 0.35, picture, 0.65, 0.0), np.uint8)
-    for line, thickness in ((left, 2), (right, 2), (middle, 1)):
-        cv2.polylines(picture, [_pixels(line[seen])], False, GREEN, thickness, cv2.LINE_AA, 4)
-    return picture
+def project(points_m: Floats, camera: CameraConfig) -> Floats:
+    """Give the pixels (M, 2) of a line on the ground, given by points (N, 2) of base_link.
+
+    Whole numbers are the centres of pixels. What is less than NEAR_M in front of the camera is
+    cut off, with a new point where the line crosses that plane.
+    """
+    cos, sin = np.cos(camera.pitch_rad), np.sin(camera.pitch_rad)
+    ahead = points_m[:, 0] - camera.forward_m
+    depth = ahead * cos + camera.height_m * sin
+    down = camera.height_m * cos - ahead * sin
+    seen = _cut(np.column_stack([-points_m[:, 1], down, depth]))
+    middle = 0.5 * (np.array([camera.width_px, camera.height_px]) - 1.0)
+    return cast("Floats", middle + camera.focal_px * seen[:, :2] / seen[:, 2:])
 
 
-def _dense(points_m: Floats) -> Floats:
-    """Put points every half metre along a path."""
-    length = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(points_m, axis=0).T))])
-    at = np.arange(0.0, length[-1], 0.5)
-    return np.column_stack([np.interp(at, length, points_m[:, i]) for i in (0, 1)])
+def _cut(line: Floats) -> Floats:
+    """Keep what of a line (N, 3) of camera coordinates is beyond NEAR_M, with its new ends."""
+    over = line[:, 2] - NEAR_M
+    is_seen = over >= 0.0
+    last = np.flatnonzero(is_seen[1:] != is_seen[:-1])  # the points before each crossing
+    share = over[last] / (over[last] - over[last + 1])
+    crossings = line[last] + share[:, None] * (line[last + 1] - line[last])
+    kept = np.insert(is_seen, last + 1, True)
+    return cast("Floats", np.insert(line, last + 1, crossings, axis=0)[kept])
 
 
-def _pixels(points: Floats) -> np.ndarray:
-    """Give pixels of the scaled picture with 4 fractional bits, as OpenCV draws them."""
-    limited = np.clip(points * SCALE, -2000.0, 4000.0)
-    return np.round(limited * 16.0).astype(np.int32)
+def _draw_path(
+    canvas: Image, points_m: Floats, std_m: float, width_m: float, camera: CameraConfig
+) -> None:
+    line, left = _smooth(points_m)
+    half, spread = 0.5 * width_m, std_m * np.linspace(0.0, 1.0, len(line))[:, None]
+    edges = [_on_canvas(line + side * half * left, camera) for side in (1.0, -1.0)]
+    outer = [_on_canvas(line + side * (half + spread) * left, camera) for side in (1.0, -1.0)]
+    if min(map(len, edges + outer)) < 2:
+        return  # all of it is behind the camera
+    corridor = _filled(canvas, *edges)
+    if std_m > 0.0:
+        _tint(canvas, cv2.subtract(_filled(canvas, *outer), corridor), PALE_GREEN, SPREAD)
+    _tint(canvas, corridor, GREEN, CORRIDOR)
+    _tint(canvas, _stroked(canvas, edges), PALE_GREEN, EDGE)
+    _tint(canvas, _stroked(canvas, [_on_canvas(line, camera)]), WHITE, CENTRE)
 
 
-def _gauge(picture: Image, command: Command) -> None:
-    """Draw steering as a wheel, acceleration as a bar, at the lower edge."""
-    height, width = picture.shape[:2]
-    centre, radius = (width - 52, height - 50), 30
-    cv2.circle(picture, centre, radius, DARK, 8, cv2.LINE_AA)
-    cv2.circle(picture, centre, radius, WHITE, 3, cv2.LINE_AA)
-    # A steering wheel turns about 15 times as far as the road wheels.
-    turn = -15.0 * command.steering_rad
-    for spoke in (0.0, math.pi, 0.5 * math.pi):
-        x, y = math.cos(turn + spoke), math.sin(turn + spoke)
-        end = (round(centre[0] + radius * x), round(centre[1] + radius * y))
-        cv2.line(picture, centre, end, WHITE, 3, cv2.LINE_AA)
-    base, full = (width - 104, height - 50), 30
-    top = base[1] - round(full * float(np.clip(command.acceleration_mps2 / 3.0, -1.0, 1.0)))
-    cv2.line(picture, (base[0], base[1] - full), (base[0], base[1] + full), DARK, 10)
-    cv2.line(picture, base, (base[0], top), GREEN if top <= base[1] else AMBER, 6)
+def _smooth(points_m: Floats) -> tuple[Floats, Floats]:
+    """Give a line (M, 2) through points, STEP_M apart, and its normals to the left.
+
+    Cubic Hermite pieces, so that a bend does not look like a polygon.
+    """
+    along = np.concatenate([[0.0], np.hypot(*np.diff(points_m, axis=0).T).cumsum()])
+    points_m, along = points_m[np.diff(along, prepend=-1.0) > 0.0], np.unique(along)
+    if len(along) < 2:
+        return np.zeros((0, 2)), np.zeros((0, 2))
+    tangents = np.gradient(points_m, along, axis=0)
+    at = np.arange(0.0, along[-1], STEP_M)
+    i = np.searchsorted(along, at, side="right") - 1
+    length = np.diff(along)[i, None]
+    t = (at - along[i])[:, None] / length
+    line = (
+        (1.0 + 2.0 * t) * (1.0 - t) ** 2 * points_m[i]
+        + t * (1.0 - t) ** 2 * length * tangents[i]
+        + t**2 * (3.0 - 2.0 * t) * points_m[i + 1]
+        + t**2 * (t - 1.0) * length * tangents[i + 1]
+    )
+    slope = np.gradient(line, axis=0) if len(line) > 1 else np.zeros_like(line)
+    normals = np.column_stack([-slope[:, 1], slope[:, 0]])
+    return line, normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-9)
 
 
-def _write(picture: Image, text: str, at: tuple[int, int]) -> None:
-    cv2.putText(picture, text, at, FONT, 0.5, DARK, 4, cv2.LINE_AA)
-    cv2.putText(picture, text, at, FONT, 0.5, WHITE, 1, cv2.LINE_AA)
+def _on_canvas(points_m: Floats, camera: CameraConfig) -> Image:
+    """Project to the enlarged picture, in OpenCV's fixed-point pixels (M, 2)."""
+    pixels = (project(points_m, camera) + 0.5) * SCALE - 0.5
+    return cast("Image", np.rint(np.clip(pixels, -1e4, 1e4) * 2**SHIFT).astype(np.int32))
+
+
+def _filled(canvas: Image, left: Image, right: Image) -> Image:
+    """Give the coverage (H, W) of the area between two lines."""
+    mask = np.zeros(canvas.shape[:2], np.uint8)
+    corners = np.concatenate([left, right[::-1]])
+    cv2.fillPoly(mask, [corners], 255, cv2.LINE_AA, SHIFT)
+    return mask
+
+
+def _stroked(canvas: Image, lines: Sequence[Image]) -> Image:
+    """Give the coverage (H, W) of thin lines."""
+    mask = np.zeros(canvas.shape[:2], np.uint8)
+    cv2.polylines(mask, list(lines), False, 255, 1, cv2.LINE_AA, SHIFT)
+    return mask
+
+
+def _tint(canvas: Image, mask: Image, colour: tuple[int, int, int], strength: float) -> None:
+    """Blend a colour in, weaker towards the upper end of the mask: the distance."""
+    covered = np.flatnonzero(mask)
+    if not covered.size:
+        return
+    rows = covered // mask.shape[1]
+    fade = np.interp(rows, (rows[0], rows[-1]), (FAR_SHARE, 1.0))
+    share = (fade * mask.ravel()[covered] * (strength / 255.0)).astype(np.float32)
+    pixels = canvas.reshape(-1, 3)
+    under = pixels[covered].astype(np.float32)
+    under += share[:, None] * (np.array(colour, np.float32) - under)
+    pixels[covered] = np.rint(under)
