@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import time
 
@@ -55,11 +56,11 @@ def pilot(model, shared_probe):
         yield process
 
 
-def show(probe, **changed):
+def show(probe, camera=topics.CAMERA, imu=topics.IMU, **changed):
     """Send an inertial sample and a picture of this moment, and give its stamp."""
     stamp_ns = time.time_ns()
-    probe.send(topics.IMU, harness.inertial(stamp_ns))
-    probe.send(topics.CAMERA, harness.picture(stamp_ns, **changed))
+    probe.send(imu, harness.inertial(stamp_ns))
+    probe.send(camera, harness.picture(stamp_ns, **changed))
     return stamp_ns
 
 
@@ -68,10 +69,6 @@ def drive(probe, count=1):
     shown, commands = [], probe.heard[topics.PILOT_COMMAND]
     probe.until(lambda: len(commands) >= count, lambda: shown.append(show(probe)))
     return commands, shown
-
-
-def scalars(message):
-    return messages.read_scalars(message)
 
 
 def stamp(message):
@@ -98,7 +95,7 @@ def test_the_path_of_the_same_picture_comes_too(probe, pilot):
 def test_the_prediction_has_named_numbers_with_the_latency_of_each_stage(probe, pilot):
     drive(probe)
     (prediction,) = probe.until(lambda: probe.heard[topics.PILOT_PREDICTION][:1])
-    values = scalars(prediction)
+    values = messages.read_scalars(prediction)
     assert values["curvature_1pm"] == pytest.approx(1.0 / RADIUS_M)
     stages = ("read", "preprocess", "infer", "decode", "control")
     laps = [values[f"{stage}_ms"] for stage in stages]
@@ -108,7 +105,7 @@ def test_the_prediction_has_named_numbers_with_the_latency_of_each_stage(probe, 
 
 def test_no_frame_is_lost_between_two_processes(probe, pilot):
     drive(probe, 20)
-    values = scalars(probe.heard[topics.PILOT_PREDICTION][-1])
+    values = messages.read_scalars(probe.heard[topics.PILOT_PREDICTION][-1])
     assert values["frames_received"] >= 20
     assert values["frames_lost"] == 0
 
@@ -133,7 +130,7 @@ def test_the_same_moment_is_answered_once_though_it_comes_by_both_topics(probe, 
 
 def test_a_bad_picture_is_counted_and_said_and_the_node_lives(probe, pilot):
     drive(probe)
-    before = scalars(probe.until(lambda: probe.heard[topics.PILOT_PREDICTION])[0])
+    before = messages.read_scalars(probe.until(lambda: probe.heard[topics.PILOT_PREDICTION])[0])
     show(probe, encoding="rgb99")
     told = probe.until(lambda: [
         values for values in map(harness.said, probe.heard[topics.DIAGNOSTICS])
@@ -207,9 +204,7 @@ def test_without_autostart_it_proposes_nothing_until_it_is_activated(probe, mode
         probe.meet(*rows)
 
         def feed():
-            stamp_ns = time.time_ns()
-            probe.send(rows[0], harness.picture(stamp_ns))
-            probe.send(rows[1], harness.inertial(stamp_ns))
+            show(probe, *rows)
 
         probe.run(0.3, feed)
         for number in (Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_ACTIVATE):
@@ -218,6 +213,18 @@ def test_without_autostart_it_proposes_nothing_until_it_is_activated(probe, mode
             assert probe.call("third/pilot/change_state", ChangeState, request).success
             probe.run(0.3, feed)
         assert probe.until(lambda: probe.heard[commands], feed)
+
+
+def test_what_a_broken_network_says_is_proposed_for_the_gate_to_refuse(probe, tmp_path):
+    broken = fakes.write_model(tmp_path, fakes.outputs([math.nan] * 9))
+    with harness.running("pilot", "-r", "__ns:=/fifth", pilot__model=broken) as process:
+        rows = [row._replace(name=f"/fifth/{row.name}") for row in (topics.CAMERA, topics.IMU)]
+        commands = topics.PILOT_COMMAND._replace(name="/fifth/pilot/command")
+        probe.listen(commands)
+        probe.meet(*rows)
+        probe.until(lambda: probe.heard[commands], lambda: show(probe, *rows))
+        assert math.isnan(messages.read_command(probe.heard[commands][0]).steering_rad)
+        assert process.is_alive()
 
 
 def test_a_model_that_cannot_be_loaded_leaves_it_unconfigured_and_alive(probe, tmp_path):

@@ -52,8 +52,9 @@ def test_the_steering_stays_within_the_car_s_limit():
     assert steer(beside, ego(), VEHICLE, CONTROL) == VEHICLE.max_steering_rad
 
 
-def test_what_is_not_finite_gives_numbers_that_the_gate_refuses():
-    path = Path(0, np.full((5, 2), np.nan))
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_what_is_not_finite_gives_numbers_that_the_gate_refuses(value):
+    path = Path(0, np.column_stack([STATIONS, np.full(10, value)]))
     assert math.isnan(steer(path, ego(), VEHICLE, CONTROL))
     assert math.isnan(accelerate(path, ego(), CONTROL))
 

@@ -16,7 +16,12 @@ from edge_pilot.types import EgoState, Floats, Path
 
 
 def steer(path: Path, ego: EgoState, vehicle: VehicleConfig, control: ControlConfig) -> float:
-    """Give the angle of the road wheel [rad] that follows the path, within the car's limit."""
+    """Give the angle of the road wheel [rad] that follows the path, within the car's limit.
+
+    It is NaN where the path is not finite: the gate refuses that.
+    """
+    if not np.isfinite(path.points_m).all():
+        return math.nan
     lookahead = max(control.min_lookahead_m, control.lookahead_s * ego.speed_mps)
     x, y = point_at(path.points_m, lookahead)
     curvature = 2.0 * y / max(x * x + y * y, 1e-6)

@@ -16,7 +16,7 @@ FIT_DEGREE = 3  # of heading over distance: a bend's entry, arc and exit within 
 def accelerate(path: Path, ego: EgoState, control: ControlConfig) -> float:
     """Give the acceleration [m/s^2] towards the speed that the path ahead permits.
 
-    It is NaN where the path is not finite, as the steering is then: the gate refuses both.
+    It is NaN where the path is not finite: the gate refuses that.
     """
     if not np.isfinite(path.points_m).all():
         return math.nan
