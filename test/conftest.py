@@ -24,3 +24,8 @@ def isolation(tmp_path_factory):
         patch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
         patch.setenv("ROS_LOG_DIR", str(tmp_path_factory.mktemp("ros")))
         yield
+
+
+def pytest_collection_modifyitems(items):
+    """Run the tests of the core before those that start ROS nodes."""
+    items.sort(key=lambda item: item.get_closest_marker("ros") is not None)

@@ -66,6 +66,6 @@ def _ament_share() -> Path | None:
     try:
         from ament_index_python.packages import get_package_share_directory
 
-        return Path(get_package_share_directory(PACKAGE))
+        return Path(get_package_share_directory(PACKAGE)).absolute()
     except (ImportError, LookupError, OSError):
         return None

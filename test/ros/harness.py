@@ -25,6 +25,7 @@ from edge_pilot.nodes import messages, ros
 from edge_pilot.types import Command, Path
 
 DEADLINE_S = 10.0
+ANSWER_S = 1.0
 FEED_PERIOD_S = 0.05
 SIZE = (320, 180)
 
@@ -119,7 +120,7 @@ class Probe:
             assert now < deadline, f"nothing of what was waited for came within {limit_s} s"
             if now >= due:
                 feed()
-                due = max(due + FEED_PERIOD_S, now)
+                due = now + FEED_PERIOD_S
             rclpy.spin_once(self.node, timeout_sec=0.005)
         return value
 
@@ -129,12 +130,18 @@ class Probe:
         self.until(lambda: time.monotonic() >= end, feed, limit_s=seconds + 1.0)
 
     def call(self, name: str, kind: object = Trigger, request: object = None) -> object:
-        """Call a service and give its answer."""
+        """Call a service and give its answer; ask again where that is lost, as DDS permits."""
         client = self.node.create_client(kind, name)
-        self.until(client.service_is_ready)
-        future = client.call_async(request or kind.Request())
-        self.until(future.done)
+        deadline = time.monotonic() + DEADLINE_S
+        while time.monotonic() < deadline:
+            self.until(client.service_is_ready)
+            future = client.call_async(request or kind.Request())
+            due = time.monotonic() + ANSWER_S
+            self.until(lambda future=future, due=due: future.done() or time.monotonic() > due)
+            if future.done():
+                break
         self.node.destroy_client(client)
+        assert future.done(), f"expected an answer of {name} within {DEADLINE_S} s"
         return future.result()
 
 

@@ -14,7 +14,7 @@ pytest.importorskip("onnx")
 
 from lifecycle_msgs.msg import State, Transition
 from lifecycle_msgs.srv import ChangeState, GetState
-from rcl_interfaces.srv import DescribeParameters, GetParameters
+from rcl_interfaces.srv import DescribeParameters
 from ros import harness
 
 from edge_pilot import topics
@@ -84,12 +84,13 @@ def test_a_picture_is_answered_by_a_command_with_its_stamp(probe, pilot):
 
 
 def test_the_path_of_the_same_picture_comes_too(probe, pilot):
-    commands, _ = drive(probe)
-    (path,) = probe.until(lambda: probe.heard[topics.PILOT_PATH][:1])
-    assert stamp(path) == stamp(commands[0])
-    assert messages.read_path(path).points_m[1:, 1] == pytest.approx(
-        fakes.bend(RADIUS_M), rel=1e-5
+    paths, commands = probe.heard[topics.PILOT_PATH], probe.heard[topics.PILOT_COMMAND]
+    probe.until(
+        lambda: set(map(stamp, paths)) & set(map(stamp, commands)),
+        lambda: show(probe),
     )
+    points = messages.read_path(paths[0]).points_m
+    assert points[1:, 1] == pytest.approx(fakes.bend(RADIUS_M), rel=1e-5)
 
 
 def test_the_prediction_has_named_numbers_with_the_latency_of_each_stage(probe, pilot):
@@ -284,8 +285,9 @@ def test_a_parameter_file_is_read_and_an_unknown_key_in_it_refused(tmp_path):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_it_within_3_s_with_status_0(probe, model, number):
-    process = harness.Process("pilot", "-r", "__ns:=/last", pilot__model=model)
-    probe.call("last/pilot/get_parameters", GetParameters, GetParameters.Request(names=[]))
-    status, errors, seconds = process.end(number)
+    row = topics.IMU._replace(name=f"/last{number}/imu/data")
+    with harness.running("pilot", "-r", f"__ns:=/last{number}", pilot__model=model) as process:
+        probe.meet(row)
+        status, errors, seconds = process.end(number)
     assert (status, "Traceback" in errors) == (0, False)
     assert seconds < 3.0

@@ -267,8 +267,9 @@ def test_bad_input_is_one_line_and_status_2():
 
 
 def test_sigint_ends_it_within_3_s_with_status_0(shared_car):
-    process = harness.Process("safety", "-r", "__ns:=/last")
-    shared_car.probe.call("last/safety/disengage")
-    status, errors, seconds = process.end(signal.SIGINT)
+    row = topics.IMU._replace(name="/last/imu/data")
+    with harness.running("safety", "-r", "__ns:=/last") as process:
+        shared_car.probe.meet(row)
+        status, errors, seconds = process.end(signal.SIGINT)
     assert (status, "Traceback" in errors) == (0, False)
     assert seconds < 3.0

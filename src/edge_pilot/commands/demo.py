@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
         _tell(str(error))
         return 1
     film = None if args.no_video else _film(args.out, log, config)
-    report.write(log, config.camera, args.out, film)
+    report.write(log, config.camera, args.out, film, config.vehicle.width_m)
     summary = report.summary(log)
     results.write(str(args.out / "demo.json"), config=config, model=model, results=[summary],
                   total=summary)  # fmt: skip
@@ -70,14 +70,21 @@ def run(args: argparse.Namespace) -> int:
     return 0 if report.is_good(summary) else 1
 
 
-def _film(out: Path, log: DriveLog, config: Config) -> Path:
+def _film(out: Path, log: DriveLog, config: Config) -> Path | None:
+    """Write the video, or say why there is none."""
     path = out / "drive.webm"
     with tqdm(desc="video  ", total=len(log.frames), unit="frame", file=sys.stderr) as bar:
 
-        def show() -> None:
-            bar.update()
+        def show(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
 
-        video.write(log, config.camera, path, show)
+        try:
+            camera, width_m = config.camera, config.vehicle.width_m
+            video.write(log, camera, path, camera.rate_hz, show, width_m)
+        except video.VideoError as error:
+            _tell(str(error))
+            return None
     return path
 
 

@@ -35,6 +35,7 @@ ERROR_STEPS_M = (0.1, 0.2, 0.4, np.inf)  # upper ends of the classes on the map
 ERROR_COLOURS = (FIRST, SKY, SECOND, BAD)
 JUMP_M = 5.0  # between two rows: the car was put somewhere else
 ROAD_AROUND_M = 40.0  # of the driven line that is on the map
+MAP_ROOM_IN, MAP_HEIGHT_IN = 1.1, (2.6, 7.0)  # for its axes and legend; least and most
 STATE_COLOURS = {"engaged": GOOD, "stopping": SECOND, "emergency": BAD}
 
 
@@ -81,8 +82,10 @@ def _draw_map(axes: Axes, log: DriveLog, width_m: float) -> None:
     from matplotlib.collections import LineCollection
 
     place = np.column_stack([log.truth["x_m"], log.truth["y_m"]])
+    turn = _turn(place)
+    road, place = (_near(log.road_m, place) - place[0]) @ turn, (place - place[0]) @ turn
     error = np.abs(log.truth["lateral_m"])
-    _draw_lane(axes, _near(log.road_m, place), log.lane_width_m)
+    _draw_lane(axes, road, log.lane_width_m)
     classes = np.searchsorted(ERROR_STEPS_M, np.maximum(error[1:], error[:-1]))
     low = 0.0
     for number, (high, colour) in enumerate(zip(ERROR_STEPS_M, ERROR_COLOURS, strict=True)):
@@ -98,9 +101,22 @@ def _draw_map(axes: Axes, log: DriveLog, width_m: float) -> None:
         if len(at):
             said = {"off_lane": "left its lane", "collided": "collided"}[name]
             axes.plot(*at.T, marker, color=BAD, markersize=8, markeredgewidth=2, label=said)
-    axes.set(xlabel="x [m]", ylabel="y [m]")
+    axes.set(xlabel="along [m]", ylabel="across [m]")
     axes.set_aspect("equal", adjustable="datalim")
     _legend(axes)
+    extent = np.ptp(road, axis=0) + ROAD_AROUND_M
+    height = MAP_ROOM_IN + axes.figure.get_figwidth() * extent[1] / extent[0]
+    axes.figure.set_figheight(float(np.clip(height, *MAP_HEIGHT_IN)))
+
+
+def _turn(place: Floats) -> Floats:
+    """Give the rotation (2, 2), to be applied from the right, that lays a drive from left to right.
+
+    The longest extent of its points becomes the first axis.
+    """
+    _, _, axes = np.linalg.svd(place - place.mean(axis=0), full_matrices=False)
+    x, y = axes[0] * (1.0 if axes[0] @ (place[-1] - place[0]) >= 0.0 else -1.0)
+    return np.array([[x, -y], [y, x]])
 
 
 def _draw_lane(axes: Axes, road: Floats, lane_width_m: float) -> None:
@@ -136,10 +152,10 @@ def _begins(flags: Floats) -> Any:
 def _draw_lateral(axes: Axes, log: DriveLog, width_m: float) -> None:
     time = log.truth["time_s"]
     limit = 0.5 * (log.lane_width_m - width_m)
-    for side, label in ((limit, "a wheel reaches the line"), (-limit, "")):
-        axes.axhline(side, color=BAD, linewidth=1.0, linestyle=(0, (6, 4)), label=label or None)
-    _draw_own(axes, log, "lane_offset_m", 1.0)
     axes.plot(time, log.truth["lateral_m"], color=FIRST, label="true")
+    _draw_own(axes, log, _believed(log, "lane_offset_m"), "as the car believed")
+    for side, label in ((limit, "a wheel reaches the line"), (-limit, None)):
+        axes.axhline(side, color=BAD, linewidth=1.0, linestyle=(0, (6, 4)), label=label)
     outside = log.truth["off_lane"] != 0
     if outside.any():
         span = axes.get_xaxis_transform()
@@ -151,44 +167,38 @@ def _draw_lateral(axes: Axes, log: DriveLog, width_m: float) -> None:
 
 
 def _draw_steering(axes: Axes, log: DriveLog, width_m: float) -> None:
-    told = [
-        (_since(log, frame.stamp_ns), np.degrees(frame.command.steering_rad))
-        for frame in log.frames
-        if frame.command
-    ]
-    axes.plot(*np.reshape(told, (-1, 2)).T, color=SECOND, linewidth=1.0, label="commanded")
     steering = np.degrees(log.truth["steering_rad"])
     axes.plot(log.truth["time_s"], steering, color=FIRST, label="true")
+    told = [frame.command.steering_rad if frame.command else np.nan for frame in log.frames]
+    _draw_own(axes, log, np.degrees(told), "as commanded")
     axes.set(ylabel="road wheel angle [deg]\n(left positive)")
     _finish(axes, log)
 
 
 def _draw_speed(axes: Axes, log: DriveLog, width_m: float) -> None:
-    _draw_own(axes, log, "speed_mps", 1.0)
     axes.plot(log.truth["time_s"], log.truth["speed_mps"], color=FIRST, label="true")
+    _draw_own(axes, log, _believed(log, "speed_mps"), "as the car believed")
     axes.set_ylim(bottom=min(0.0, float(log.truth["speed_mps"].min())))
     axes.set(ylabel="speed [m/s]")
     _finish(axes, log)
 
 
-def _draw_own(axes: Axes, log: DriveLog, name: str, scale: float) -> None:
-    """Draw what the car itself believed."""
-    said = [
-        (_since(log, frame.stamp_ns), scale * frame.prediction[name])
-        for frame in log.frames
-        if name in frame.prediction
-    ]
-    axes.plot(*np.reshape(said, (-1, 2)).T, color=SECOND, linewidth=1.0, label="by the car")
+def _believed(log: DriveLog, name: str) -> Floats:
+    return np.array([frame.prediction.get(name, np.nan) for frame in log.frames])
 
 
-def _since(log: DriveLog, stamp_ns: int) -> float:
-    return (stamp_ns - log.frames[0].stamp_ns) / NANOSECONDS
+def _draw_own(axes: Axes, log: DriveLog, values: Floats, label: str) -> None:
+    """Draw what the car itself believed or decided, of each picture; NaN leaves a gap."""
+    stamps = np.array([frame.stamp_ns for frame in log.frames], np.int64)
+    time = (stamps - stamps[:1]) / NANOSECONDS
+    axes.plot(time, values, color=SECOND, linewidth=0.9, zorder=1.9, label=label)
 
 
 def _draw_latency(axes: Axes, log: DriveLog, width_m: float) -> None:
     latency = log.latency_ms[np.isfinite(log.latency_ms)]
     axes.set(xlabel="image stamp to command [ms]", ylabel="frames (log scale)", yscale="log")
     if not len(latency):
+        axes.text(0.5, 0.5, "nothing was measured", ha="center", transform=axes.transAxes)
         return
     axes.hist(latency, bins=60, range=(0.0, 1.05 * float(latency.max())), color=FIRST)
     axes.set_ylim(bottom=0.7)
@@ -222,7 +232,8 @@ def _finish(axes: Axes, log: DriveLog) -> None:
 def _legend(axes: Axes) -> None:
     handles, labels = axes.get_legend_handles_labels()
     if labels:
-        axes.legend(handles, labels, loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=4)
+        columns = 6 if axes.figure.get_figwidth() * 72.0 > NARROW_PT else 2
+        axes.legend(handles, labels, loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=columns)
 
 
 FIGURES = {

@@ -68,8 +68,8 @@ def _offset(canvas: Image, centre: tuple[int, int], offset_m: float) -> None:
     cv2.circle(canvas, _fixed((at, y)), 5 << SHIFT, GREEN, -1, cv2.LINE_AA, SHIFT)
     _text(canvas, "1 m", (x - half - 8, y + 4), DIM, 0.34, anchor=1.0)
     _text(canvas, "1 m", (x + half + 8, y + 4), DIM, 0.34)
-    said = f"{_sided(offset_m, 'm', 2)} of the lane's centre"
-    _text(canvas, said, (x, y - 14), WHITE, 0.42, anchor=0.5)
+    where = f"{_sided(offset_m, 'm', 2)} of" if abs(offset_m) >= 0.005 else "in"
+    _text(canvas, f"{where} the lane's centre", (x, y - 14), WHITE, 0.42, anchor=0.5)
 
 
 def _speed(canvas: Image, corner: tuple[int, int], speed_mps: float) -> None:

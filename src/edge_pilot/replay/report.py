@@ -1,279 +1,254 @@
-"""The report of a drive: one HTML file that needs no other."""
+"""The report of a drive: one HTML file that says first whether it went well."""
 
 from __future__ import annotations
 
-import base64
-import html
-import io
-from collections.abc import Mapping
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import cv2
 import numpy as np
 
 from edge_pilot.config import CameraConfig
-from edge_pilot.replay import video
+from edge_pilot.replay import figures, overlay, page, video
 from edge_pilot.replay.drivelog import DriveLog
+from edge_pilot.types import Floats
 
-MAX_EMBEDDED_BYTES = 16_000_000
-STRIP = 4  # pictures, where there is no video
-BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#888888"  # Okabe and Ito: told apart by everybody
-
-PAGE = """<!doctype html>
-<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>edge_pilot: {title}</title>
-<style>
-:root {{ color-scheme: light dark; --ink: #1b1f24; --page: #ffffff; --soft: #5b6570;
-  --card: #f4f6f8 }}
-@media (prefers-color-scheme: dark) {{
-  :root {{ --ink: #e6e9ec; --page: #14171a; --soft: #9aa4ae;
-    --card: #1d2226 }} }}
-body {{ font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--page);
-  max-width: 62rem; margin: 2rem auto; padding: 0 1rem }}
-h1 {{ font-size: 1.5rem; margin: 0 }} h2 {{ font-size: 1.1rem; margin: 2rem 0 .3rem }}
-.verdict {{ font-size: 1.15rem; border-left: .4rem solid {colour}; padding: .5rem 1rem;
-  background: var(--card) }}
-video, .strip img {{ width: 100%; border-radius: .4rem }} .strip {{ display: grid; gap: .4rem;
-  grid-template-columns: repeat(auto-fit, minmax(18rem, 1fr)) }}
-figure {{ margin: 0 }} figure svg {{ width: 100%; height: auto; background: #fff;
-  border-radius: .4rem }} figcaption, .soft {{ color: var(--soft); font-size: .9rem }}
-table {{ border-collapse: collapse; width: 100% }} td, th {{ text-align: left;
-  padding: .25rem .8rem .25rem 0; border-bottom: 1px solid var(--card); vertical-align: top }}
-td.number {{ text-align: right; font-variant-numeric: tabular-nums }}
-.columns {{ display: grid; gap: 0 2rem;
-  grid-template-columns: repeat(auto-fit, minmax(20rem, 1fr)) }}
-</style>
-<h1>{title}</h1><p class="soft">{subtitle}</p>
-<p class="verdict">{verdict}</p>
-{film}
-<div class="columns"><div><h2>Driving</h2>{driving}</div>
-<div><h2>Frames and time</h2>{timing}</div></div>
-{figures}
-<h2>What the safety process said</h2>{states}
-</html>
-"""
+NAME = "report.html"
+LARGEST_VIDEO = 16 * 2**20  # bytes that go into the page
+MOVED_M = 10.0  # less is no drive
+FRAMES = ("published", "received", "lost", "superseded")
+STILLS = 6
+MOST_STATES = 40  # that are listed
+MISSING = "\N{EN DASH}"
+CAPTIONS = {
+    "map": "The road from above, in metres from the start, turned so that the drive goes from "
+    "left to right: the lane in its true width, and the line that the middle of the rear axle "
+    "drove, coloured by how far from the lane's centre it was.",
+    "lateral": "How far the middle of the rear axle was from the lane's centre, in metres, over "
+    "time in seconds; and what the car believed. Beyond the dashed lines a wheel is over a line "
+    "of the lane, while the car is parallel to it.",
+    "steering": "The angle of the road wheels in degrees, and what the vehicle was told.",
+    "speed": "The speed in metres per second, and what the car believed.",
+    "latency": "Wall time in milliseconds from the stamp of a picture to the command that was "
+    "decided from it. The scale of the counts is logarithmic, so that single late ones are seen.",
+    "states": "The state of the safety process over time in seconds.",
+}
+TITLES = {
+    "map": "Map", "lateral": "Lateral error", "steering": "Steering", "speed": "Speed",
+    "latency": "Latency", "states": "Safety",
+}  # fmt: skip
 
 
 def summary(log: DriveLog) -> dict[str, Any]:
-    """Give the plain numbers of a drive."""
-    truth, latency = log.truth, log.latency_ms
-    lateral = np.abs(truth["lateral_m"])
-    steps = np.hypot(np.diff(truth["x_m"]), np.diff(truth["y_m"]))
-    p50, p99 = np.percentile(latency, (50, 99)) if len(latency) else (np.nan, np.nan)
+    """Sum a drive up in plain numbers; what was not measured is NaN."""
+    truth = log.truth
+    error, speed = np.abs(truth["lateral_m"]), truth["speed_mps"]
+    periods = np.diff(truth["time_s"])
+    named = {f"frames_{name}": log.counts[name] for name in FRAMES}
+    others = {name.replace(" ", "_"): n for name, n in log.counts.items() if name not in FRAMES}
     return {
         "seed": log.seed,
         "light": log.light,
-        "model": log.model,
-        "distance_m": float(steps.sum()),
         "duration_s": float(truth["time_s"][-1]),
-        "departures": _rises(truth["off_lane"]),
-        "collisions": _rises(truth["collided"]),
-        "lateral_mean_m": float(lateral.mean()),
-        "lateral_max_m": float(lateral.max()),
-        "speed_mean_mps": float(truth["speed_mps"].mean()),
-        "speed_max_mps": float(truth["speed_mps"].max()),
-        "latency_p50_ms": float(p50),
-        "latency_p99_ms": float(p99),
-        "latency_max_ms": float(latency.max()) if len(latency) else np.nan,
-        **{f"frames_{name}": log.counts.get(name, 0)
-           for name in ("published", "received", "lost", "superseded")},
-    }  # fmt: skip
+        "distance_m": float((0.5 * (speed[1:] + speed[:-1]) * periods).sum()),
+        "departures": _count_begins(truth["off_lane"]),
+        "collisions": _count_begins(truth["collided"]),
+        "lateral_mean_m": float(error.mean()),
+        "lateral_max_m": float(error.max()),
+        "speed_mean_mps": float(speed.mean()),
+        "speed_max_mps": float(speed.max()),
+        **{f"latency_{name}_ms": value for name, value in _spread(log.latency_ms).items()},
+        **named,
+        **others,
+    }
 
 
-def is_good(numbers: Mapping[str, Any]) -> bool:
-    """Tell whether the car drove, in its lane, hit nothing and lost no frame."""
-    faults = numbers["departures"] + numbers["collisions"] + numbers["frames_lost"]
-    return bool(faults == 0 and numbers["distance_m"] > 1.0 and numbers["frames_received"] > 0)
+def is_good(summary: Mapping[str, Any]) -> bool:
+    """Whether the car moved, stayed in its lane, touched nothing, and no frame was lost."""
+    faults = summary["departures"] + summary["collisions"] + summary["frames_lost"]
+    return bool(faults == 0 and summary["distance_m"] >= MOVED_M)
 
 
-def verdict(numbers: Mapping[str, Any]) -> str:
+def verdict(summary: Mapping[str, Any]) -> str:
     """Say in one sentence how the drive went."""
-    left = numbers["departures"]
-    lane = "stayed in its lane" if not left else f"left its lane {left} times"
-    hit = f", hit something {numbers['collisions']} times" if numbers["collisions"] else ""
+    lost, published = summary["frames_lost"], summary["frames_published"]
+    frames = f"{lost or 'none'} of {published} frames {'were' if lost > 1 else 'was'} lost"
+    drive = f"{summary['distance_m']:.0f} m and {summary['duration_s']:.0f} s"
+    if summary["distance_m"] < MOVED_M:
+        return f"The car hardly moved: {drive}; {frames}."
+    left, hit = summary["departures"], summary["collisions"]
+    lane = f"left its lane {_times(left)}" if left else "stayed in its lane"
+    collided = f" and collided {_times(hit)}" if hit else ""
+    return f"The car {lane}{collided} {'in' if left or hit else 'for'} {drive}; {frames}."
+
+
+def write(
+    log: DriveLog,
+    camera: CameraConfig,
+    out_folder: Path,
+    video_path: Path | None,
+    width_m: float = overlay.WIDTH_M,
+) -> None:
+    """Write `report.html`, self-contained but for a video that is too large to go into it.
+
+    Args:
+        log: the drive.
+        camera: what took its pictures.
+        out_folder: where it goes; exists.
+        video_path: a WebM file of the drive, or None.
+        width_m: the car's.
+
+    Raises:
+        ImageError: a picture of the log is damaged.
+        OSError: the file cannot be written.
+    """
+    total = summary(log)
+    stills = _stills(log, camera, width_m)
+    parts = [
+        _head(log, total),
+        _film(video_path, out_folder, stills) if video_path else "",
+        _strip(stills) if stills else "",
+        "<h2>In numbers</h2>",
+        _numbers(log, total),
+        "<h2>The drive</h2>",
+        *(_wide(name, log, width_m) for name in ("map", "lateral")),
+        _halves(_half(name, log, width_m) for name in ("steering", "speed")),
+        "<h2>Latency and safety</h2>",
+        _halves([_half("latency", log, width_m), _stages(log.stages_ms)]),
+        _wide("states", log, width_m),
+        _sentences(log.states),
+    ]
+    text = page.page(f"edge_pilot: road {log.seed}, {log.light}", filter(None, parts))
+    (out_folder / NAME).write_text(text, encoding="utf-8")
+
+
+def _head(log: DriveLog, total: Mapping[str, Any]) -> str:
+    kind = "verdict" if is_good(total) else "verdict bad"
+    about = f"road {log.seed} \N{MIDDLE DOT} {log.light} \N{MIDDLE DOT} model {log.model}"
     return (
-        f"The car drove {numbers['distance_m']:.0f} m and {lane}{hit}: on average "
-        f"{numbers['lateral_mean_m']:.2f} m from its centre, at most "
-        f"{numbers['lateral_max_m']:.2f} m. {numbers['frames_lost']} of "
-        f"{numbers['frames_published']} frames were lost; from image to command took "
-        f"{numbers['latency_p50_ms']:.0f} ms, 99 % under {numbers['latency_p99_ms']:.0f} ms."
+        f"<h1>edge_pilot: report of a drive</h1>\n"
+        f'<p class="{kind}">{escape(verdict(total))}</p>\n<p class="about">{escape(about)}</p>'
     )
 
 
-def write(log: DriveLog, camera: CameraConfig, out: Path, film: Path | None) -> Path:
-    """Write `report.html` into a folder; `film` is embedded where it is not too large."""
-    numbers = summary(log)
-    page = PAGE.format(
-        title=f"A drive on road {log.seed}, {html.escape(log.light)}",
-        subtitle=html.escape(f"model {log.model}, {numbers['duration_s']:.0f} s on the wall clock, "
-                             f"through ROS 2 nodes"),
-        colour=BLUE if is_good(numbers) else ORANGE,
-        verdict=html.escape(verdict(numbers)),
-        film=_film(log, camera, film),
-        driving=_table(_driving(numbers)),
-        timing=_table(_timing(numbers, log)),
-        figures=_figures(log),
-        states=_states(log),
-    )  # fmt: skip
-    path = out / "report.html"
-    path.write_text(page, encoding="utf-8")
-    return path
+def _film(path: Path, out_folder: Path, stills: Sequence[str]) -> str:
+    size = path.stat().st_size
+    source = quote(os.path.relpath(path, out_folder))
+    caption = "The drive with what the car made of it: where it means to drive (green, as wide as "
+    caption += "the car; paler: one standard deviation of the path), steering, offset and speed."
+    if size < LARGEST_VIDEO:
+        source = page.data_uri("video/webm", path.read_bytes())
+    else:
+        caption += f" The video is a file of its own, {source} ({size / 1e6:.0f} MB)."
+    poster = f' poster="{stills[len(stills) // 2]}"' if stills else ""
+    player = f'<video controls loop muted playsinline preload="metadata"{poster}'
+    content = f'{player} src="{source}"></video>'
+    return f'<div class="media">{page.figure(content, caption)}</div>'
 
 
-def _rises(flags: np.ndarray) -> int:
-    return int((np.diff(np.concatenate([[0.0], flags])) > 0.0).sum())
-
-
-def _driving(numbers: Mapping[str, Any]) -> list[tuple[str, str]]:
-    return [
-        ("distance", f"{numbers['distance_m']:.0f} m"),
-        ("speed, mean and highest",
-         f"{numbers['speed_mean_mps']:.1f} and {numbers['speed_max_mps']:.1f} m/s"),
-        ("distance from the lane's centre, mean",
-         f"{numbers['lateral_mean_m']:.3f} m"),
-        ("largest", f"{numbers['lateral_max_m']:.3f} m"),
-        ("departures from the lane", str(numbers["departures"])),
-        ("collisions", str(numbers["collisions"])),
-    ]  # fmt: skip
-
-
-def _timing(numbers: Mapping[str, Any], log: DriveLog) -> list[tuple[str, str]]:
-    rows = [(name, str(count)) for name, count in log.counts.items()]
-    rows += [
-        ("image to command, p50 and p99",
-         f"{numbers['latency_p50_ms']:.1f} and {numbers['latency_p99_ms']:.1f} ms"),
-    ]  # fmt: skip
-    for name, values in log.stages_ms.items():
-        if len(values):
-            p50, p99 = np.percentile(values, (50, 99))
-            rows.append((f"of it {name}", f"{p50:.2f} and {p99:.2f} ms"))
-    return rows
-
-
-def _table(rows: list[tuple[str, str]]) -> str:
-    cells = "".join(
-        f'<tr><td>{html.escape(name)}</td><td class="number">{html.escape(value)}</td></tr>'
-        for name, value in rows
+def _strip(stills: Sequence[str]) -> str:
+    pictures = "\n".join(
+        f'<img alt="picture {number} of the drive" src="{still}">'
+        for number, still in enumerate(stills, start=1)
     )
-    return f"<table>{cells}</table>"
+    caption = "Pictures of the drive at equal intervals of time, the first and the last included."
+    return page.figure(f'<div class="strip">\n{pictures}\n</div>', caption)
 
 
-def _states(log: DriveLog) -> str:
-    rows = "".join(
-        f'<tr><td class="number">{time_s:.1f} s</td><td>{html.escape(state)}</td>'
-        f"<td>{html.escape(sentence)}</td></tr>"
-        for time_s, state, sentence in log.states
-    )
-    return f"<table>{rows}</table>"
+def _stills(log: DriveLog, camera: CameraConfig, width_m: float) -> list[str]:
+    """Give some pictures of the drive, everything drawn into them, as addresses."""
+    chosen = np.unique(np.linspace(0, len(log.frames) - 1, STILLS).round().astype(int))
+    addresses = []
+    for i in chosen if log.frames else ():
+        picture = video.still(log, log.frames[i], camera, width_m)
+        bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
+        jpeg = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, 85])[1].tobytes()
+        addresses.append(page.data_uri("image/jpeg", jpeg))
+    return addresses
 
 
-def _film(log: DriveLog, camera: CameraConfig, film: Path | None) -> str:
-    if film is not None and film.stat().st_size <= MAX_EMBEDDED_BYTES:
-        data = base64.b64encode(film.read_bytes()).decode()
-        return f'<video controls muted autoplay loop src="data:video/webm;base64,{data}"></video>'
-    if film is not None:
-        return f'<video controls src="{html.escape(film.name)}"></video>'
-    last = len(log.frames) - 1
-    at = [last * (shot + 1) // (STRIP + 1) for shot in range(STRIP)] if log.frames else []
-    shots = [still(log, camera, index) for index in at]
-    images = "".join(
-        f'<img alt="" src="data:image/jpeg;base64,{base64.b64encode(shot).decode()}">'
-        for shot in shots
-    )
-    return f'<div class="strip">{images}</div>'
+def _numbers(log: DriveLog, total: Mapping[str, Any]) -> str:
+    rows = {
+        "Drive": [
+            ("distance", f"{total['distance_m']:.0f} m"),
+            ("duration", f"{total['duration_s']:.1f} s"),
+            ("mean speed", f"{total['speed_mean_mps']:.1f} m/s"),
+            ("highest speed", f"{total['speed_max_mps']:.1f} m/s"),
+            ("seed", str(log.seed)), ("light", log.light), ("model", log.model),
+        ],
+        "Lane": [
+            ("departures", str(total["departures"])),
+            ("collisions", str(total["collisions"])),
+            ("mean |lateral error|", f"{total['lateral_mean_m']:.3f} m"),
+            ("largest |lateral error|", f"{total['lateral_max_m']:.3f} m"),
+            ("width of the lane", f"{log.lane_width_m:.2f} m"),
+        ],
+        "Latency, picture to command": [
+            (name, _ms(total[f"latency_{key}_ms"]))
+            for name, key in (("half below (p50)", "p50"), ("99 % below (p99)", "p99"),
+                              ("longest", "max"))
+        ],
+        "Frames and decisions": [(name, str(count)) for name, count in log.counts.items()],
+    }  # fmt: skip
+    cards = "\n".join(page.card(title, lines) for title, lines in rows.items())
+    return f'<div class="cards">\n{cards}\n</div>'
 
 
-def still(log: DriveLog, camera: CameraConfig, index: int) -> bytes:
-    """Give one frame with its overlay as JPEG."""
-    frame = log.frames[index]
-    time_s = (frame.stamp_ns - log.frames[0].stamp_ns) / 1e9
-    bgr = cv2.cvtColor(video.picture(frame, camera, time_s), cv2.COLOR_RGB2BGR)
-    return bytes(cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, 88])[1])
+def _wide(name: str, log: DriveLog, width_m: float) -> str:
+    """Give a figure twice, for wide and for narrow screens; the page shows one of them."""
+    drawings = [
+        page.svg(figures.render(name, log, width_m, width), TITLES[name], kind)
+        for width, kind in ((figures.WIDE_PT, "wide"), (figures.NARROW_PT, "narrow"))
+    ]
+    return page.figure("\n".join(drawings), CAPTIONS[name], TITLES[name])
 
 
-def _figures(log: DriveLog) -> str:
-    import matplotlib as mpl
-
-    mpl.use("agg")
-    from matplotlib.figure import Figure
-
-    def svg(draw: Any, title: str, caption: str, height: float = 2.6) -> str:
-        figure = Figure(figsize=(9.0, height), layout="constrained")
-        draw(log, figure)
-        buffer = io.StringIO()
-        figure.savefig(buffer, format="svg", metadata={"Date": None})
-        text = buffer.getvalue()
-        return (
-            f"<h2>{title}</h2><figure>{text[text.index('<svg') :]}"
-            f"<figcaption>{html.escape(caption)}</figcaption></figure>"
-        )
-
-    return "".join([
-        svg(_draw_map, "Map", "The lane's edges, and the line that the car drove, coloured by its "
-            "distance from the lane's centre [m].", 5.0),
-        svg(_draw_lateral, "Distance from the lane's centre", "Positive is left. The lines show "
-            "where a wheel would be over the edge of the lane on a straight."),
-        svg(_draw_steering, "Steering", "Angle of the road wheel, positive left."),
-        svg(_draw_speed, "Speed", "The car slows for bends and stands at the beginning."),
-        svg(_draw_latency, "From image to command", "Wall time from the stamp of the image to the "
-            "decision of the safety process; the simulator's camera needs its share of it."),
-    ])  # fmt: skip
+def _half(name: str, log: DriveLog, width_m: float) -> str:
+    drawing = page.svg(figures.render(name, log, width_m, figures.NARROW_PT), TITLES[name])
+    return page.figure(drawing, CAPTIONS[name], TITLES[name])
 
 
-def _draw_map(log: DriveLog, figure: Any) -> None:
-    axes = figure.subplots()
-    truth, half = log.truth, 0.5 * log.lane_width_m
-    near = _near(log.road_m, truth)
-    step = np.gradient(near, axis=0)
-    normal = np.column_stack([-step[:, 1], step[:, 0]])
-    normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-9)
-    for side in (-half, half):
-        axes.plot(*(near + side * normal).T, color=GREY, linewidth=0.6)
-    dots = axes.scatter(truth["x_m"], truth["y_m"], c=np.abs(truth["lateral_m"]), s=4,
-                        cmap="viridis", vmin=0.0)  # fmt: skip
-    figure.colorbar(dots, ax=axes, label="|distance from centre| [m]")
-    axes.set_aspect("equal", adjustable="datalim")
-    axes.set_xlabel("x [m]")
-    axes.set_ylabel("y [m]")
+def _halves(parts: Iterable[str]) -> str:
+    return '<div class="halves">\n' + "\n".join(parts) + "\n</div>"
 
 
-def _near(road_m: np.ndarray, truth: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Cut the road to where the car was, and 30 m on both sides."""
-    ends = [np.hypot(road_m[:, 0] - truth["x_m"][i], road_m[:, 1] - truth["y_m"][i]).argmin()
-            for i in (0, -1)]  # fmt: skip
-    return road_m[max(0, min(ends) - 60) : max(ends) + 60]
+def _stages(stages_ms: Mapping[str, Floats]) -> str:
+    rows = [
+        (name, *(_ms(value) for value in _spread(values).values()))
+        for name, values in stages_ms.items()
+    ]
+    caption = "What was measured on the way, in wall time. Waiting between these is not in them."
+    return page.figure(page.table(rows, ("stage", "p50", "p99", "longest")), caption, "Stages")
 
 
-def _over_time(figure: Any, log: DriveLog, name: str, label: str, factor: float = 1.0) -> Any:
-    axes = figure.subplots()
-    axes.plot(log.truth["time_s"], factor * log.truth[name], color=BLUE, linewidth=1.2)
-    axes.set_xlabel("time [s]")
-    axes.set_ylabel(label)
-    axes.grid(alpha=0.3)
-    return axes
+def _sentences(states: Sequence[tuple[float, str, str]]) -> str:
+    rows = [(f"{time:.2f} s", state, said) for time, state, said in states[:MOST_STATES]]
+    more = len(states) - len(rows)
+    caption = "What the safety process said where its state changed."
+    caption += f" {more} more changes followed." if more else ""
+    return page.figure(page.table(rows, words=True), caption)
 
 
-def _draw_lateral(log: DriveLog, figure: Any) -> None:
-    axes = _over_time(figure, log, "lateral_m", "left of centre [m]")
-    for side in (-1, 1):
-        axes.axhline(side * (0.5 * log.lane_width_m - 0.805), color=ORANGE, linestyle="--")
+def _count_begins(flags: Floats) -> int:
+    is_set = flags != 0
+    return int(is_set[0]) + int((is_set[1:] & ~is_set[:-1]).sum())
 
 
-def _draw_steering(log: DriveLog, figure: Any) -> None:
-    _over_time(figure, log, "steering_rad", "steering [deg]", 180.0 / np.pi)
+def _spread(values: Floats) -> dict[str, float]:
+    known = values[np.isfinite(values)]
+    if not len(known):
+        return dict.fromkeys(("p50", "p99", "max"), float("nan"))
+    p50, p99 = np.percentile(known, [50, 99])
+    return {"p50": float(p50), "p99": float(p99), "max": float(known.max())}
 
 
-def _draw_speed(log: DriveLog, figure: Any) -> None:
-    _over_time(figure, log, "speed_mps", "speed [m/s]").set_ylim(bottom=0.0)
+def _ms(value: float) -> str:
+    return f"{value:.1f} ms" if np.isfinite(value) else MISSING
 
 
-def _draw_latency(log: DriveLog, figure: Any) -> None:
-    axes = figure.subplots()
-    axes.hist(log.latency_ms, bins=60, color=BLUE)
-    for share, style in ((50, "-"), (99, "--")):
-        value = float(np.percentile(log.latency_ms, share)) if len(log.latency_ms) else 0.0
-        axes.axvline(value, color=ORANGE, linestyle=style, label=f"p{share} {value:.1f} ms")
-    axes.set_xlabel("image stamp to command [ms]")
-    axes.set_ylabel("frames")
-    axes.legend()
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
