@@ -6,6 +6,7 @@ Publishers and subscriptions are made from the rows of the table of topics.
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import Field
@@ -127,6 +128,8 @@ def run(make_node: Callable[[], Node], args: list[str] | None = None) -> int:
         if rclpy.ok():
             raise
     finally:
+        # A second Ctrl-C must not turn a clean end into a failure.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         rclpy.try_shutdown()
     return 0
 
