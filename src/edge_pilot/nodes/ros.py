@@ -9,6 +9,7 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import Field
 from importlib import import_module
 from typing import Any, TypeAlias
@@ -115,10 +116,12 @@ def run(make_node: Callable[[], Node], args: list[str] | None = None) -> int:
     Returns:
         The exit status: 0 after a signal, 2 where the user's input was bad.
     """
+    signals = _catch_signals()
     try:
         _init(args)
-        _spin(make_node())
-    except (KeyboardInterrupt, ExternalShutdownException):
+        if not signals:  # later ones end the spinning
+            _spin(make_node())
+    except ExternalShutdownException:
         pass
     except InputError as error:
         sys.stderr.write(f"{error}\n")
@@ -128,9 +131,8 @@ def run(make_node: Callable[[], Node], args: list[str] | None = None) -> int:
         if rclpy.ok():
             raise
     finally:
-        # A second Ctrl-C must not turn a clean end into a failure.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        rclpy.try_shutdown()
+        with suppress(RuntimeError):  # rclpy's own thread may just be doing the same
+            rclpy.try_shutdown()
     return 0
 
 
@@ -147,6 +149,18 @@ def _describe(name: str, leaf: Field[Any]) -> ParameterDescriptor:
         real = FloatingPointRange(from_value=meta["low"], to_value=meta["high"], step=0.0)
         descriptor.floating_point_range = [real]
     return descriptor
+
+
+def _catch_signals() -> list[int]:
+    """Give a list that grows with each signal.
+
+    Python's own handler would raise KeyboardInterrupt wherever the process happens to be, in
+    the midst of its clean-up too. That of rclpy, which is put before this one, wakes the executor.
+    """
+    caught: list[int] = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda number, _: caught.append(number))
+    return caught
 
 
 def _init(args: list[str] | None) -> None:

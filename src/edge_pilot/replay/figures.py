@@ -21,7 +21,7 @@ VARIABLES = {
     INK: "--ink", SOFT: "--soft", GRID: "--grid", LANE: "--lane", FIRST: "--blue",
     SECOND: "--orange", BAD: "--red", GOOD: "--green", SKY: "--sky",
 }  # fmt: skip
-STYLE = {
+STYLE: Any = {
     "svg.fonttype": "none", "font.family": "sans-serif", "font.size": 10.0,
     "text.color": INK, "axes.labelcolor": SOFT, "axes.edgecolor": GRID, "axes.linewidth": 0.8,
     "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True,
@@ -110,7 +110,7 @@ def _draw_map(axes: Axes, log: DriveLog, width_m: float) -> None:
 
 
 def _turn(place: Floats) -> Floats:
-    """Give the rotation (2, 2), to be applied from the right, that lays a drive from left to right.
+    """Give the rotation (2, 2), to be applied from the right, that makes a drive go to the right.
 
     The longest extent of its points becomes the first axis.
     """

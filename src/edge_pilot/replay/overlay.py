@@ -16,6 +16,7 @@ from edge_pilot.types import Command, Floats, Image, Path
 SCALE = 2  # of the drawing against the camera's picture
 WIDTH_M = VehicleConfig().width_m  # of the corridor where nothing else is said
 NEAR_M = 0.5  # in front of the camera; what is nearer is cut off
+SAME_M = 1e-3  # points nearer to one another are one
 STEP_M = 0.5  # between the corners of what is drawn
 GREEN, PALE_GREEN, WHITE = (0, 196, 132), (150, 240, 205), (255, 255, 255)
 CORRIDOR, SPREAD, EDGE, CENTRE = 0.42, 0.20, 0.85, 0.70  # how much they hide
@@ -68,7 +69,7 @@ def project(points_m: Floats, camera: CameraConfig) -> Floats:
     down = camera.height_m * cos - ahead * sin
     seen = _cut(np.column_stack([-points_m[:, 1], down, depth]))
     middle = 0.5 * (np.array([camera.width_px, camera.height_px]) - 1.0)
-    return cast("Floats", middle + camera.focal_px * seen[:, :2] / seen[:, 2:])
+    return middle + camera.focal_px * seen[:, :2] / seen[:, 2:]
 
 
 def _cut(line: Floats) -> Floats:
@@ -79,7 +80,7 @@ def _cut(line: Floats) -> Floats:
     share = over[last] / (over[last] - over[last + 1])
     crossings = line[last] + share[:, None] * (line[last + 1] - line[last])
     kept = np.insert(is_seen, last + 1, True)
-    return cast("Floats", np.insert(line, last + 1, crossings, axis=0)[kept])
+    return np.insert(line, last + 1, crossings, axis=0)[kept]
 
 
 def _draw_path(
@@ -93,7 +94,8 @@ def _draw_path(
         return  # all of it is behind the camera
     corridor = _filled(canvas, *edges)
     if std_m > 0.0:
-        _tint(canvas, cv2.subtract(_filled(canvas, *outer), corridor), PALE_GREEN, SPREAD)
+        band = cv2.subtract(_filled(canvas, *outer), corridor)
+        _tint(canvas, cast("Image", band), PALE_GREEN, SPREAD)
     _tint(canvas, corridor, GREEN, CORRIDOR)
     _tint(canvas, _stroked(canvas, edges), PALE_GREEN, EDGE)
     _tint(canvas, _stroked(canvas, [_on_canvas(line, camera)]), WHITE, CENTRE)
@@ -104,8 +106,9 @@ def _smooth(points_m: Floats) -> tuple[Floats, Floats]:
 
     Cubic Hermite pieces, so that a bend does not look like a polygon.
     """
-    along = np.concatenate([[0.0], np.hypot(*np.diff(points_m, axis=0).T).cumsum()])
-    points_m, along = points_m[np.diff(along, prepend=-1.0) > 0.0], np.unique(along)
+    steps = np.concatenate([[0.0], np.hypot(*np.diff(points_m, axis=0).T)])
+    is_new = np.append(True, steps[1:] > SAME_M)
+    points_m, along = points_m[is_new], steps.cumsum()[is_new]
     if len(along) < 2:
         return np.zeros((0, 2)), np.zeros((0, 2))
     tangents = np.gradient(points_m, along, axis=0)

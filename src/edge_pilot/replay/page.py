@@ -6,7 +6,9 @@ from base64 import b64encode
 from collections.abc import Iterable, Sequence
 from html import escape
 
-POLICY = "default-src 'none'; img-src data:; media-src data: file: 'self'; style-src 'unsafe-inline'"
+POLICY = (
+    "default-src 'none'; img-src data:; media-src data: file: 'self'; style-src 'unsafe-inline'"
+)
 STYLE = """
 :root { color-scheme: light dark;
   --page: #ffffff; --card: #f5f6f7; --ink: #16191d; --soft: #59616a; --grid: #dfe2e6;
@@ -95,10 +97,9 @@ def table(rows: Iterable[Sequence[str]], heads: Sequence[str] = (), words: bool 
     """Give a table whose first column names its rows; `words`: the others are not numbers."""
     kind = ' class="words"' if words else ""
     lines = ["".join(f"<{tag}>{escape(head)}</{tag}>" for tag, head in _tags(heads))]
-    lines += [
-        f"<th>{escape(row[0])}</th>" + "".join(f"<td{kind}>{escape(cell)}</td>" for cell in row[1:])
-        for row in rows
-    ]
+    for name, *cells in rows:
+        values = "".join(f"<td{kind}>{escape(cell)}</td>" for cell in cells)
+        lines.append(f"<th>{escape(name)}</th>{values}")
     body = "\n".join(f"<tr>{line}</tr>" for line in lines if line)
     return f"<table>\n{body}\n</table>"
 

@@ -47,10 +47,12 @@ def write(
 
     Raises:
         ImageError: a picture of the log is damaged.
-        VideoError: there is no picture, or the file cannot be written.
+        VideoError: there is no picture, no encoder, or the file cannot be written.
     """
-    import av
-
+    try:
+        import av
+    except ImportError:
+        raise VideoError("expected PyAV (pip install edge_pilot[sim]), got none") from None
     frames = _paced(log, rate_hz)
     if not frames:
         raise VideoError("expected a drive with pictures, got none")
