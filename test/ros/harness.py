@@ -46,10 +46,13 @@ class Process:
         """Tell whether it still runs."""
         return self._popen.poll() is None
 
-    def end(self, number: signal.Signals = signal.SIGINT) -> tuple[int, str, float]:
+    def end(
+        self, number: signal.Signals = signal.SIGINT, times: int = 1
+    ) -> tuple[int, str, float]:
         """Send a signal; give the exit status, what was said on stderr, and the seconds taken."""
-        self._popen.send_signal(number)
         begun = time.monotonic()
+        for _ in range(times):
+            self._popen.send_signal(number)
         return *self.wait(), time.monotonic() - begun
 
     def wait(self) -> tuple[int, str]:

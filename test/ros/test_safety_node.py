@@ -266,10 +266,11 @@ def test_bad_input_is_one_line_and_status_2():
     assert errors.startswith("expected safety.max_image_age_s (in s), got the unknown key")
 
 
-def test_sigint_ends_it_within_3_s_with_status_0(shared_car):
-    row = topics.IMU._replace(name="/last/imu/data")
-    with harness.running("safety", "-r", "__ns:=/last") as process:
+@pytest.mark.parametrize("times", [1, 2])
+def test_sigint_ends_it_within_3_s_with_status_0_also_when_it_comes_twice(shared_car, times):
+    row = topics.IMU._replace(name=f"/last{times}/imu/data")
+    with harness.running("safety", "-r", f"__ns:=/last{times}") as process:
         shared_car.probe.meet(row)
-        status, errors, seconds = process.end(signal.SIGINT)
+        status, errors, seconds = process.end(signal.SIGINT, times)
     assert (status, "Traceback" in errors) == (0, False)
     assert seconds < 3.0

@@ -31,6 +31,8 @@ NODE_OPTIONS = {"automatically_declare_parameters_from_overrides": True}
 MessageInfo: TypeAlias = Mapping[str, Any]
 PARAMETERS_OF_ROS = ("use_sim_time", "start_type_description_service", "qos_overrides.")
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
 QOS = {
     "sensor": QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT),
     "command": QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE),
@@ -133,6 +135,9 @@ def run(make_node: Callable[[], Node], args: list[str] | None = None) -> int:
     finally:
         with suppress(RuntimeError):  # rclpy's own thread may just be doing the same
             rclpy.try_shutdown()
+        # Python's end restores the default, by which a second Ctrl-C would kill.
+        for number in SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
     return 0
 
 
@@ -158,7 +163,7 @@ def _catch_signals() -> list[int]:
     the midst of its clean-up too. That of rclpy, which is put before this one, wakes the executor.
     """
     caught: list[int] = []
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in SIGNALS:
         signal.signal(number, lambda number, _: caught.append(number))
     return caught
 
