@@ -18,6 +18,7 @@ from pathlib import Path
 from edge_pilot.errors import ConfigError
 
 PACKAGE = "edge_pilot"
+SHIPPED_MODEL = "models/pilot.onnx"
 
 
 def find(relative: str) -> Path:
@@ -59,6 +60,15 @@ def checkout(module: Path) -> Path | None:
     manifest = root / "package.xml"
     own = manifest.is_file() and f"<name>{PACKAGE}</name>" in manifest.read_text(encoding="utf-8")
     return root if own else None
+
+
+def model(named: str) -> Path:
+    """Give the path of the model that a configuration names; an empty name is the shipped one.
+
+    Raises:
+        ConfigError: the shipped one is not where the package was installed.
+    """
+    return Path(named) if named else find(SHIPPED_MODEL)
 
 
 def _ament_share() -> Path | None:

@@ -12,8 +12,6 @@ from edge_pilot.card import ModelFile
 from edge_pilot.config import Config, load
 from edge_pilot.errors import ConfigError
 
-SHIPPED_MODEL = "models/pilot.onnx"
-
 
 def add_config_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options that `load_config` reads."""
@@ -61,8 +59,7 @@ def load_model(config: Config) -> ModelFile:
     Raises:
         ModelError: there is none, or it has no valid card.
     """
-    named = config.pilot.model
-    return card.load(Path(named) if named else resources.find(SHIPPED_MODEL))
+    return card.load(resources.model(config.pilot.model))
 
 
 def _setting(text: str) -> tuple[str, object]:

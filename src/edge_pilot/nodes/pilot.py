@@ -7,7 +7,6 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus
@@ -28,7 +27,6 @@ from edge_pilot.nodes.meter import Latencies, Stopwatch, is_late
 from edge_pilot.pipeline import Decision, Pipeline
 from edge_pilot.types import EgoState, Frame, Prediction
 
-SHIPPED_MODEL = "models/pilot.onnx"
 WARM_UPS = 3  # the first answers of an engine are slow
 DIAGNOSTICS_PERIOD_S = 1.0
 
@@ -107,8 +105,7 @@ class Pilot(LifecycleNode):
 
     def _load(self) -> None:
         """Load the model and let it answer a grey picture."""
-        path = self._config.pilot.model
-        self._model = card.load(Path(path) if path else resources.find(SHIPPED_MODEL))
+        self._model = card.load(resources.model(self._config.pilot.model))
         self._backend = backend.load(self._model, self._config.pilot.threads)
         self._pipeline = self._build()
         grey = np.full((self._camera.height_px, self._camera.width_px, 3), 128, np.uint8)

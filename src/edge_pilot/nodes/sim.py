@@ -18,13 +18,13 @@ from edge_pilot.nodes import sensor_messages as write
 from edge_pilot.sim.expert import expert
 from edge_pilot.sim.renderer import Renderer
 from edge_pilot.sim.sensors import Gps, ImuSensor, Lidar, Odometer
-from edge_pilot.sim.simulator import START, Simulator
+from edge_pilot.sim.simulator import ODOMETRY_STEPS, START, Simulator
 from edge_pilot.sim.vehicle import DT
 from edge_pilot.sim.world import make_world
 from edge_pilot.types import NANOSECONDS, Command
 
 STEP_NS = int(DT * NANOSECONDS)
-ODOMETRY_STEPS, GPS_STEPS, LIDAR_STEPS = 2, 10, 10
+GPS_STEPS, LIDAR_STEPS = 10, 10
 LATE_S = 0.25  # said from here on: the machine is busy with something else
 
 

@@ -19,12 +19,16 @@ from edge_pilot.pipeline import Pipeline
 from edge_pilot.safety.supervisor import Moment, Supervisor
 from edge_pilot.sim.expert import expert
 from edge_pilot.sim.sensors import ImuSensor, Odometer
-from edge_pilot.sim.simulator import STANDING, START, Simulator
+from edge_pilot.sim.simulator import (
+    COMMAND_STEPS,
+    ODOMETRY_STEPS,
+    STANDING,
+    START,
+    Simulator,
+)
 from edge_pilot.sim.vehicle import DT
 from edge_pilot.types import Command, Floats, Frame, Image
 
-COMMAND_STEPS = 5  # 20 Hz, the camera's rate
-ODOMETRY_STEPS = 2  # 50 Hz
 GIVE_UP_S = 20.0  # of standing still
 MIN_PROGRESS_MPS = 2.0  # a drive slower than this on the whole is over
 COLUMNS = ("time_s", "s_m", "x_m", "y_m", "heading_rad", "speed_mps", "yaw_rate_radps",
@@ -150,7 +154,7 @@ def drive(sim: Simulator, driver: Driver, distance_m: float) -> Trajectory:
             if row[-2]:
                 departures += 1
                 sim.place(row[1], row[5])
-            standing_s = standing_s + 0.05 if row[5] < STANDING else 0.0
+            standing_s = standing_s + COMMAND_STEPS * DT if row[5] < STANDING else 0.0
             driver.sense(sim)
             command = driver.decide(sim)
         else:

@@ -13,14 +13,12 @@ from edge_pilot.config import Config
 from edge_pilot.perception.heads import encode_state
 from edge_pilot.preprocess import Preprocessor
 from edge_pilot.sim.renderer import Renderer
-from edge_pilot.sim.simulator import Simulator
+from edge_pilot.sim.simulator import COMMAND_STEPS, Simulator
 from edge_pilot.sim.world import make_world
 from edge_pilot.types import Command, EgoState, Image
 
 Samples: TypeAlias = dict[str, NDArray[np.generic]]
-Student: TypeAlias = Callable[[Image, EgoState], Command]
 TAKE_EVERY_M = 1.5
-COMMAND_STEPS = 5
 
 
 def collect(

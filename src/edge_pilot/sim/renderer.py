@@ -102,17 +102,14 @@ class Renderer:
                             GROUND_TILE * round(y / GROUND_TILE), 0.0)  # fmt: skip
 
     def _place_actors(self, motion: Motion, time_s: float) -> None:
-        road = self._world.road
         for item, node in zip(self._world.actors, self._actors, strict=True):
-            s = (item.s + item.speed * time_s) % road.length_m
-            x, y, heading = road.pose(s, item.lateral)
+            x, y, heading = self._world.place(item, time_s)
             if math.hypot(x - motion.x, y - motion.y) > ACTOR_REACH:
                 node.hide()
                 continue
             node.show()
-            turn = math.pi if item.speed < 0 else 0.0
-            node.setPos(float(x), float(y), 0.0)
-            node.setH(math.degrees(float(heading) + turn))
+            node.setPos(x, y, 0.0)
+            node.setH(math.degrees(heading))
 
 
 def _buffer(engine: Any, width: int, height: int, texture: Any) -> Any:

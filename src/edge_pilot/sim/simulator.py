@@ -12,6 +12,8 @@ from edge_pilot.sim.vehicle import DT, Motion, Vehicle
 from edge_pilot.sim.world import LANE_WIDTH, Box, World
 from edge_pilot.types import NANOSECONDS, Floats, Path
 
+COMMAND_STEPS = 5  # 20 Hz, the camera's rate
+ODOMETRY_STEPS = 2  # 50 Hz
 START = 5.0  # m along the road
 STANDING = 0.3  # m/s
 
@@ -101,7 +103,7 @@ class Simulator:
     def obstacles(self, reach_m: float = 100.0) -> list[Box]:
         """Give everything solid within reach."""
         motion = self.motion
-        return [*self._near(motion, self._s, reach_m)]
+        return self._near(motion, self._s, reach_m)
 
     def _xy(self) -> tuple[float, float]:
         motion = self._vehicle.motion

@@ -124,14 +124,18 @@ class World:
         """Give the actors within `reach` of station `near` at a time."""
         found = []
         for actor in self.actors:
-            s = (actor.s + actor.speed * time_s) % self.road.length_m
-            if abs(s - near) < reach:
-                x, y, heading = self.road.pose(s, actor.lateral)
-                turn = math.pi if actor.speed < 0 else 0.0
-                found.append(
-                    Box(actor.kind, float(x), float(y), float(heading) + turn, actor.size)
-                )
+            if abs(self._station(actor, time_s) - near) < reach:
+                found.append(Box(actor.kind, *self.place(actor, time_s), actor.size))
         return found
+
+    def place(self, actor: Actor, time_s: float) -> tuple[float, float, float]:
+        """Give x, y and heading of an actor at a time."""
+        x, y, heading = self.road.pose(self._station(actor, time_s), actor.lateral)
+        turn = math.pi if actor.speed < 0 else 0.0
+        return float(x), float(y), float(heading) + turn
+
+    def _station(self, actor: Actor, time_s: float) -> float:
+        return (actor.s + actor.speed * time_s) % self.road.length_m
 
     def prop_boxes(self) -> list[Box]:
         """Give the props."""
