@@ -109,6 +109,16 @@ class CameraConfig(Section):
 
 
 @dataclass(frozen=True)
+class LidarConfig(Section):
+    """Where the LiDAR is mounted, in base_link; its own z points up."""
+
+    forward_m: float = number(1.0, -5.0, 10.0, "in front of base_link")
+    left_m: float = number(0.0, -3.0, 3.0, "to the left of base_link")
+    height_m: float = number(1.9, 0.05, 5.0, "above the road")
+    yaw_rad: float = number(0.0, -3.15, 3.15, "its x axis against the car's, positive left")
+
+
+@dataclass(frozen=True)
 class PilotConfig(Section):
     """The driving node."""
 
@@ -118,6 +128,8 @@ class PilotConfig(Section):
         "header", ("header", "receive"), "whose time a picture carries; receive: wrong drivers"
     )
     threads: int = count(1, 1, 64, "threads of the inference engine")
+    use_camera: bool = switch(True, "brake for obstacles that the camera sees")
+    use_lidar: bool = switch(True, "brake for obstacles that the LiDAR sees, where there is one")
     autostart: bool = switch(True, "configure and activate at start; exit 2 when that fails")
 
 
@@ -174,7 +186,9 @@ class SimConfig(Section):
     """The embedded simulator."""
 
     seed: int = count(0, 0, 2**31 - 1, "makes the road, the traffic and every noise")
-    light: str = choice("auto", ("auto", "day", "dusk", "haze"), "auto: by the seed, in turn")
+    light: str = choice("auto",
+        ("auto", "day", "dusk", "haze", "holdout", "night", "rain", "glare"),
+        "auto, holdout: by the seed, in turn; the model never learned from the last three",)
     road_length_m: float = number(1200.0, 200.0, 20000.0, "length of the road")
     duration_s: float = number(0.0, 0.0, 36000.0, "end after this; 0: never")
     clock: str = choice("wall", ("wall", "simulated"), "simulated also publishes /clock")
@@ -201,6 +215,7 @@ class Config(Section):
 
     vehicle: VehicleConfig = field(default_factory=VehicleConfig)
     camera: CameraConfig = field(default_factory=CameraConfig)
+    lidar: LidarConfig = field(default_factory=LidarConfig)
     pilot: PilotConfig = field(default_factory=PilotConfig)
     control: ControlConfig = field(default_factory=ControlConfig)
     safety: SafetyConfig = field(default_factory=SafetyConfig)

@@ -19,6 +19,9 @@ Floats: TypeAlias = NDArray[np.float64]
 Tensor: TypeAlias = NDArray[np.float32]
 Image: TypeAlias = NDArray[np.uint8]
 
+KINDS = ("pedestrian", "vehicle", "cyclist")  # what the network can tell apart, in its order
+UNKNOWN = "unknown"  # what a LiDAR sees
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
@@ -48,6 +51,43 @@ class EgoState:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Scan:
+    """What a LiDAR saw in one turn."""
+
+    stamp_ns: int
+    points_m: Tensor = field(repr=False)  # (N, 3) finite, in `base_link` of that moment
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """Something that one sensor saw at one moment, in the `base_link` of that moment."""
+
+    kind: str  # one of KINDS, or UNKNOWN
+    score: float  # 0 to 1
+    x_m: float  # of the middle of the side that faces the car
+    y_m: float
+    width_m: float  # across the line of sight
+    box_px: tuple[float, float, float, float] | None = None  # x0, y0, x1, y1 in the picture
+
+
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """Something that has been seen several times, in the `base_link` of `stamp_ns`."""
+
+    stamp_ns: int
+    kind: str  # one of KINDS, or UNKNOWN
+    score: float  # 0 to 1
+    x_m: float  # of the middle of the side that faces the car
+    y_m: float
+    vx_mps: float  # over ground, in the axes of `base_link`
+    vy_mps: float
+    width_m: float  # across the line of sight
+    position_std_m: float
+    velocity_std_mps: float
+    box_px: tuple[float, float, float, float] | None = None  # of its newest detection
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Path:
     """Where to drive: points in the `base_link` of the moment `stamp_ns`, nearest first."""
 
@@ -70,6 +110,7 @@ class Prediction:
     curvature_std_1pm: float
     lane_offset_m: float  # of base_link from the lane's centre, positive = car is left of it
     heading_error_rad: float  # of the car against the lane, positive = car points left of it
+    detections: tuple[Detection, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ def parameters(text):
 
 @pytest.mark.parametrize(
     ("file", "sections"),
-    [("vehicle.yaml", ("vehicle", "camera")), ("drive.yaml", ("pilot", "control", "safety"))],
+    [("vehicle.yaml", ("vehicle", "camera", "lidar")), ("drive.yaml", ("pilot", "control", "safety"))],
 )
 def test_the_shipped_files_write_out_exactly_the_defaults(file, sections):
     defaults = {

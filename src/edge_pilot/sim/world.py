@@ -25,6 +25,7 @@ TRANSITION_S = 2.0  # s, from straight to bend at the speed of that bend: a clot
 LATERAL_ACCELERATION = 2.0  # m/s^2, gives that speed
 RUN_IN = 40.0  # m, straight at the start
 LIGHTS = ("day", "dusk", "haze")
+HOLDOUT = ("night", "rain", "glare")  # weather and light that no model is trained on
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -147,7 +148,7 @@ class World:
 
 
 def make_world(seed: int, length_m: float = 1200.0, light: str = "auto") -> World:
-    """Make a world; `auto` takes the lights in turn, so that three seeds in a row show all."""
+    """Make a world; `auto` and `holdout` take their lights in turn, by the seed."""
     rng = np.random.default_rng([seed, 0xED6E])
     road = make_road(rng, length_m)
     crossings, side_streets = _junctions(rng, length_m)
@@ -155,7 +156,7 @@ def make_world(seed: int, length_m: float = 1200.0, light: str = "auto") -> Worl
     props, actors = _scenery(rng, length_m, towns, crossings + side_streets)
     return World(
         seed=seed,
-        light=LIGHTS[seed % 3] if light == "auto" else light,
+        light={"auto": LIGHTS[seed % 3], "holdout": HOLDOUT[seed % 3]}.get(light, light),
         road=road,
         actors=(*actors, *_traffic(rng, length_m)),
         props=props,
