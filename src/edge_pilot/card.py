@@ -18,7 +18,7 @@ import yaml
 
 from edge_pilot.config import CameraConfig
 from edge_pilot.errors import ModelError
-from edge_pilot.types import EgoState
+from edge_pilot.types import KINDS, EgoState
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,7 @@ class ModelCard:
     path_distances_m: tuple[float, ...]  # along the path, ascending
     camera_height_m: float
     camera_pitch_rad: float
+    kinds: tuple[str, ...] = ()  # of obstacles that it finds, in order; none: it finds none
     training: Mapping[str, Any] = field(default_factory=dict)  # command, seed, data, metrics
 
 
@@ -137,6 +138,8 @@ def _check(card: ModelCard) -> None:
         raise ValueError(f"a state that the car does not know: {', '.join(sorted(unknown))}")
     if len(card.state) != len(card.state_scale):
         raise ValueError(f"{len(card.state_scale)} state_scale for {len(card.state)} state")
+    if unknown := set(card.kinds) - set(KINDS):
+        raise ValueError(f"kinds that are not known: {', '.join(sorted(map(str, unknown)))}")
     distances = (0.0, *card.path_distances_m)
     if len(distances) < 2 or any(far <= near for near, far in pairwise(distances)):
         raise ValueError("path_distances_m that do not ascend from 0")

@@ -36,6 +36,12 @@ COMMANDS = {
     "drive": Command(
         "edge_pilot.commands.drive", "measure how well a model drives, on many simulated roads"
     ),
+    "scenarios": Command(
+        "edge_pilot.commands.scenarios", "measure how a model brakes for what is on the road"
+    ),
+    "perceive": Command(
+        "edge_pilot.commands.perceive", "measure how well a model sees, on unseen roads"
+    ),
     "train": Command("edge_pilot.commands.train", "train a model on simulated drives"),
     "replay": Command("edge_pilot.commands.replay", "drive through a recorded bag"),
 }

@@ -146,6 +146,22 @@ class ControlConfig(Section):
     max_acceleration_mps2: float = number(1.5, 0.1, 5.0, "comfort when speeding up")
     max_braking_mps2: float = number(2.0, 0.1, 8.0, "comfort when slowing for a bend")
     speed_gain_1ps: float = number(0.8, 0.05, 5.0, "acceleration per speed error")
+    time_gap_s: float = number(1.6, 0.8, 5.0, "behind a moving lead; ISO 15622: 0.8 or more")
+    standstill_gap_m: float = number(3.0, 0.5, 20.0, "behind a standing one")
+    corridor_margin_m: float = number(0.3, 0.0, 2.0, "kept free on both sides of the car")
+    hard_braking_mps2: float = number(
+        4.0, 0.5, 5.0, "what needs more than this is braked for fully soon; UN R152: 5"
+    )
+    emergency_braking_mps2: float = number(8.0, 0.5, 12.0, "the most")
+    release_after_s: float = number(0.8, 0.1, 5.0, "a way free for this long lets the car go")
+
+    def check(self) -> None:
+        """Raise ConfigError where the limits contradict one another."""
+        if not self.max_braking_mps2 <= self.emergency_braking_mps2:
+            raise ConfigError(
+                f"expected control.max_braking_mps2 <= control.emergency_braking_mps2 "
+                f"({self.emergency_braking_mps2:g} m/s^2), got {self.max_braking_mps2:g}"
+            )
 
 
 @dataclass(frozen=True)
@@ -186,9 +202,11 @@ class SimConfig(Section):
     """The embedded simulator."""
 
     seed: int = count(0, 0, 2**31 - 1, "makes the road, the traffic and every noise")
-    light: str = choice("auto",
+    light: str = choice(
+        "auto",
         ("auto", "day", "dusk", "haze", "holdout", "night", "rain", "glare"),
-        "auto, holdout: by the seed, in turn; the model never learned from the last three",)
+        "auto, holdout: by the seed, in turn; the model never learned from the last three",
+    )
     road_length_m: float = number(1200.0, 200.0, 20000.0, "length of the road")
     duration_s: float = number(0.0, 0.0, 36000.0, "end after this; 0: never")
     clock: str = choice("wall", ("wall", "simulated"), "simulated also publishes /clock")

@@ -5,7 +5,8 @@
         ├── ConfigError    a configuration file, parameter or argument
         ├── ModelError     a model or its card
         ├── BagError       a recording
-        └── ImageError     an image message that does not hold what its header says
+        ├── ImageError     an image message that does not hold what its header says
+        └── CloudError     a point cloud that does not
 
 Each message says what was expected and what was got, in one line.
 """
@@ -33,3 +34,7 @@ class BagError(InputError):
 
 class ImageError(InputError):
     """An image message contradicts its own header or has an unknown encoding."""
+
+
+class CloudError(InputError):
+    """A point cloud message contradicts itself or lacks a coordinate."""

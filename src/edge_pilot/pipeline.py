@@ -7,14 +7,18 @@ from dataclasses import dataclass
 
 from edge_pilot.card import CameraModel, ModelFile
 from edge_pilot.config import Config
+from edge_pilot.control.cruise import Cruise
 from edge_pilot.control.lateral import steer
+from edge_pilot.control.leads import Lead, leads
 from edge_pilot.control.longitudinal import accelerate
 from edge_pilot.inference.backend import Backend
+from edge_pilot.lidar import detect
 from edge_pilot.perception.heads import decode, encode_state
+from edge_pilot.perception.tracker import Tracker
 from edge_pilot.preprocess import Preprocessor
-from edge_pilot.types import Command, EgoState, Frame, Prediction
+from edge_pilot.types import Command, EgoState, Frame, Obstacle, Prediction, Scan
 
-STAGES = ("preprocess", "infer", "decode", "control")
+STAGES = ("preprocess", "infer", "decode", "track", "control")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -22,11 +26,18 @@ class Decision:
     """What one frame led to."""
 
     prediction: Prediction
+    obstacles: tuple[Obstacle, ...]
+    leads: tuple[Lead, ...]
     command: Command
+    reason: str  # of the acceleration, in one sentence
 
 
 class Pipeline:
-    """Drives: a frame and the car's motion in, a proposal out."""
+    """Drives: a frame, the car's motion and perhaps a scan in, a proposal out.
+
+    It remembers what is around the car; a gap of a second, or a clock that is set back, makes it
+    begin anew by itself.
+    """
 
     def __init__(
         self,
@@ -39,11 +50,27 @@ class Pipeline:
         self._card = model.card
         self._backend = backend
         self._preprocessor = Preprocessor(model.card.input, camera, config.pilot.denoise)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget what is around the car."""
+        self._tracker = Tracker()
+        self._cruise = Cruise(self._config.control)
 
     def step(
-        self, frame: Frame, ego: EgoState, lap: Callable[[str], None] = lambda stage: None
+        self,
+        frame: Frame,
+        ego: EgoState,
+        scan: Scan | None = None,
+        lap: Callable[[str], None] = lambda stage: None,
     ) -> Decision:
         """Decide on one frame; `lap` is called with the name of each stage when it has ended.
+
+        Args:
+            frame: the picture.
+            ego: the car's motion.
+            scan: what the LiDAR saw, where it is new; each scan is given once.
+            lap: hears of the stages.
 
         Raises:
             ImageError: the picture has another size than its camera.
@@ -52,16 +79,33 @@ class Pipeline:
         lap("preprocess")
         outputs = self._backend.run(image, encode_state(ego, self._card))
         lap("infer")
-        prediction = decode(outputs, self._card, frame.stamp_ns)
+        forward_m = self._config.camera.forward_m
+        prediction = decode(outputs, self._card, frame.stamp_ns, forward_m)
         lap("decode")
-        command = self._command(prediction, ego)
+        obstacles = self._track(prediction, ego, scan)
+        lap("track")
+        decision = self._decide(prediction, obstacles, ego)
         lap("control")
-        return Decision(prediction, command)
+        return decision
 
-    def _command(self, prediction: Prediction, ego: EgoState) -> Command:
+    def _track(
+        self, prediction: Prediction, ego: EgoState, scan: Scan | None
+    ) -> tuple[Obstacle, ...]:
+        pilot = self._config.pilot
+        if scan is not None and pilot.use_lidar:
+            self._tracker.update(scan.stamp_ns, ego, detect(scan))
+        if pilot.use_camera:
+            self._tracker.update(prediction.stamp_ns, ego, prediction.detections)
+        return self._tracker.obstacles(prediction.stamp_ns, ego)
+
+    def _decide(
+        self, prediction: Prediction, obstacles: tuple[Obstacle, ...], ego: EgoState
+    ) -> Decision:
         vehicle, control = self._config.vehicle, self._config.control
-        return Command(
-            stamp_ns=prediction.stamp_ns,
-            steering_rad=steer(prediction.path, ego, vehicle, control),
-            acceleration_mps2=accelerate(prediction.path, ego, control),
-        )
+        path, stamp_ns = prediction.path, prediction.stamp_ns
+        found = leads(obstacles, path, ego, vehicle, control)
+        wanted = accelerate(path, ego, control, found)
+        action = self._cruise.update(stamp_ns, ego.speed_mps, found, wanted)
+        steering = steer(path, ego, vehicle, control)
+        command = Command(stamp_ns, steering, action.acceleration_mps2)
+        return Decision(prediction, obstacles, found, command, action.reason)

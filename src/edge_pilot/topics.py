@@ -50,6 +50,18 @@ PILOT_PREDICTION = Topic(
     "pilot/prediction", "sensor_msgs/msg/JointState", "command", 20,
     "named scalars: curvature, spread, latency of each stage",
 )  # fmt: skip
+PILOT_OBSTACLES = Topic(
+    "pilot/obstacles", "sensor_msgs/msg/PointCloud2", "command", 20,
+    "x y z vx vy class score u v w h of each, in the base_link of its image's stamp",
+)  # fmt: skip
+PILOT_OBSTACLE_MARKERS = Topic(
+    "pilot/obstacle_markers", "visualization_msgs/msg/MarkerArray", "command", 20,
+    "the same to look at",
+)  # fmt: skip
+PILOT_DEBUG_IMAGE = Topic(
+    "pilot/debug_image/compressed", "sensor_msgs/msg/CompressedImage", "sensor", 20,
+    "the picture with what the pilot makes of it",
+)  # fmt: skip
 VEHICLE_COMMAND = Topic(
     "vehicle/command", "sensor_msgs/msg/JointState", "command", 20,
     "what the car does, stamped with the moment of decision",

@@ -7,6 +7,7 @@ nanoseconds, since a float second of today is only exact to a few hundred of the
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -68,6 +69,7 @@ class Detection:
     y_m: float
     width_m: float  # across the line of sight
     box_px: tuple[float, float, float, float] | None = None  # x0, y0, x1, y1 in the picture
+    is_part: bool = False  # of something longer, so that its ends are no edges
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +84,11 @@ class Obstacle:
     vx_mps: float  # over ground, in the axes of `base_link`
     vy_mps: float
     width_m: float  # across the line of sight
-    position_std_m: float
-    velocity_std_mps: float
+    position_std_m: float  # along the line of sight
+    velocity_std_mps: float  # across the line of sight
     box_px: tuple[float, float, float, float] | None = None  # of its newest detection
+    age_s: float = math.inf  # since it was first seen
+    is_part: bool = False  # of something longer, as of its newest detection
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rosbags.typesys import Stores, get_typestore
 
-from edge_pilot.errors import ImageError
+from edge_pilot.errors import CloudError, ImageError
 from edge_pilot.nodes import cdr
 
 STORE = get_typestore(Stores.ROS2_JAZZY)
@@ -70,3 +70,33 @@ def test_another_encapsulation_is_refused():
         ImageError, match="expected a message in CDR, got one that begins with '0006'"
     ):
         cdr.image(b"\x00\x06\x00\x00" + bytes(40))
+
+
+def cloud(names=("x", "y"), data=b"\1\2\3", **changed):
+    fields = [
+        T["sensor_msgs/msg/PointField"](name=name, offset=i, datatype=7, count=i + 1)
+        for i, name in enumerate(names)
+    ]
+    sizes = {"height": 1, "width": 2, "point_step": 3, "row_step": 4, **changed}
+    return T["sensor_msgs/msg/PointCloud2"](
+        header=header("lidar"), fields=fields, is_bigendian=True, is_dense=True,
+        data=np.frombuffer(data, np.uint8), **sizes,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("little_endian", [True, False])
+@given(names=st.lists(TEXTS, max_size=4), data=st.binary(max_size=40))
+def test_a_cloud_is_read_as_it_was_written(little_endian, names, data):
+    raw = cdr.cloud(serialize(cloud(names, data), little_endian))
+    assert raw.fields == tuple((name, i, 7, i + 1) for i, name in enumerate(names))
+    assert (raw.stamp_ns, raw.height, raw.width) == (12_000_000_034, 1, 2)
+    assert (raw.is_bigendian, raw.point_step, raw.row_step) == (True, 3, 4)
+    assert raw.data == data
+
+
+@given(st.binary(max_size=80))
+def test_whatever_the_bytes_are_there_is_a_cloud_or_an_error_that_says_why_not(message):
+    try:
+        cdr.cloud(b"\x00\x01\x00\x00" + message)
+    except CloudError as error:
+        assert str(error).startswith("expected at least")

@@ -24,7 +24,10 @@ def parameters(text):
 
 @pytest.mark.parametrize(
     ("file", "sections"),
-    [("vehicle.yaml", ("vehicle", "camera", "lidar")), ("drive.yaml", ("pilot", "control", "safety"))],
+    [
+        ("vehicle.yaml", ("vehicle", "camera", "lidar")),
+        ("drive.yaml", ("pilot", "control", "safety")),
+    ],
 )
 def test_the_shipped_files_write_out_exactly_the_defaults(file, sections):
     defaults = {
@@ -177,6 +180,6 @@ def test_a_number_comes_out_as_it_went_in(data, name):
     try:
         config = from_flat({name: value})
     except ConfigError as error:  # a limit may contradict another one's default
-        assert "expected safety." in str(error)
+        assert str(error).startswith(("expected safety.", "expected control."))
     else:
         assert to_flat(config)[name] == value

@@ -7,16 +7,17 @@ pytest.importorskip("panda3d", reason="the extra `sim` is not installed")
 
 from edge_pilot.cli import main
 
-KEYS = {"seed", "light", "distance_m", "departures", "collisions", "stuck_s", "lateral_mean_m",
-        "lateral_max_m", "lateral_jerk_p95_mps3"}  # fmt: skip
+KEYS = {"seed", "light", "distance_m", "departures", "collisions", "false_brakes", "stuck_s",
+        "lateral_mean_m", "lateral_max_m", "lateral_jerk_p95_mps3"}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def driven(tmp_path_factory):
     """One short drive with the shipped model and all controls."""
     folder = tmp_path_factory.mktemp("drive")
-    status = main(["drive", "--seeds", "7", "--distance-m", "150", "--json",
-                   str(folder / "drive.json"), "--csv", str(folder / "csv")])  # fmt: skip
+    status = main(["drive", "--seeds", "7", "--distance-m", "150", "--holdout",
+                   "--json", str(folder / "drive.json"),
+                   "--csv", str(folder / "csv")])  # fmt: skip
     return status, json.loads((folder / "drive.json").read_text()), folder / "csv"
 
 
@@ -38,6 +39,13 @@ def test_the_controls_stand_beside_the_model(driven):
     controls = driven[1]["controls"]
     assert controls["zero_steering"]["departures_per_km"] >= 20.0
     assert controls["expert"]["departures"] == 0
+
+
+def test_the_hold_out_is_told_apart(driven):
+    _, document, folder = driven
+    assert document["controls"]["holdout"]["distance_m"] >= 150.0
+    assert {row["light"] for row in document["results"]} == {"dusk"}
+    assert (folder / "holdout_7.csv").exists()
 
 
 def test_the_csv_lets_others_score_the_drive_anew(driven):

@@ -15,7 +15,7 @@ matplotlib = pytest.importorskip(
 def draw(name, log):
     """Give the axes of a figure, drawn."""
     axes = matplotlib.Figure().add_subplot()
-    figures.FIGURES[name].draw(axes, log, overlay.WIDTH_M)
+    figures.FIGURES[name].draw(axes, log, overlay.CAR.width_m)
     axes.figure.draw_without_rendering()
     return axes
 
@@ -33,7 +33,7 @@ def driven(axes):
      ("states", ["time [s]", "engaged"])],
 )  # fmt: skip
 def test_axes_carry_their_units(name, labels):
-    svg = figures.render(name, make_drive(), overlay.WIDTH_M, 370.0)
+    svg = figures.render(name, make_drive(), overlay.CAR.width_m, 370.0)
 
     words = re.findall(r">([^<]+)</text>", svg)
     assert [label for label in labels if label not in words] == []
@@ -103,7 +103,7 @@ def test_departures_and_collisions_are_marked():
 def test_the_limit_is_where_a_wheel_reaches_the_line():
     lines = {line.get_label(): line.get_ydata() for line in draw("lateral", make_drive()).lines}
 
-    assert lines["a wheel reaches the line"][0] == pytest.approx(0.5 * (3.5 - overlay.WIDTH_M))
+    assert lines["a wheel reaches the line"][0] == pytest.approx(0.5 * (3.5 - overlay.CAR.width_m))
 
 
 def test_the_line_of_what_the_car_believed_has_gaps_where_it_said_nothing():

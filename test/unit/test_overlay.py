@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from edge_pilot.config import CameraConfig
-from edge_pilot.replay import overlay
+from edge_pilot.replay import ground, overlay
 from edge_pilot.types import Command, Path
 
 LEVEL = CameraConfig(pitch_rad=0.0)  # 320x180, focal length 190, 1.4 m high, 1.6 m forward
@@ -27,12 +27,12 @@ def greenness(picture):
 
 
 def road(picture):
-    return picture[: -80 * overlay.SCALE // 2]  # without the gauges
+    return picture[: -80 * ground.SCALE // 2]  # without the gauges
 
 
 def test_a_level_camera_sees_ground_10_m_ahead_where_pythagoras_says():
     # 190 * 1.4 / 10 = 26.6 below the middle; 190 * 2 / 10 = 38 to its left
-    pixels = overlay.project(np.array([[11.6, 0.0], [11.6, 2.0]]), LEVEL)
+    pixels = ground.project(np.array([[11.6, 0.0], [11.6, 2.0]]), LEVEL)
 
     assert pixels == pytest.approx(np.array([[159.5, 116.1], [121.5, 116.1]]))
 
@@ -41,7 +41,7 @@ def test_where_the_optical_axis_meets_the_ground_is_the_middle_of_the_picture():
     camera = CameraConfig(pitch_rad=0.3)
     distance = camera.height_m / math.tan(0.3)
 
-    pixels = overlay.project(np.array([[camera.forward_m + distance, 0.0]]), camera)
+    pixels = ground.project(np.array([[camera.forward_m + distance, 0.0]]), camera)
 
     assert pixels == pytest.approx(np.array([[159.5, 89.5]]))
 
@@ -50,29 +50,29 @@ def test_a_point_beside_the_axis_of_a_pitched_camera_is_where_trigonometry_says(
     camera, below = CameraConfig(pitch_rad=0.3), math.atan2(1.4, 3.0)
     depth = math.hypot(1.4, 3.0) * math.cos(below - 0.3)
 
-    pixels = overlay.project(np.array([[1.6 + 3.0, -1.0]]), camera)
+    pixels = ground.project(np.array([[1.6 + 3.0, -1.0]]), camera)
 
     expected = [159.5 + 190.0 / depth, 89.5 + 190.0 * math.tan(below - 0.3)]
     assert pixels == pytest.approx(np.array([expected]))
 
 
 def test_a_line_that_begins_behind_the_camera_is_cut_just_in_front_of_it():
-    pixels = overlay.project(np.array([[-5.0, 0.0], [11.6, 0.0]]), LEVEL)
+    pixels = ground.project(np.array([[-5.0, 0.0], [11.6, 0.0]]), LEVEL)
 
-    lowest = 89.5 + 190.0 * 1.4 / overlay.NEAR_M
+    lowest = 89.5 + 190.0 * 1.4 / ground.NEAR_M
     assert pixels == pytest.approx(np.array([[159.5, lowest], [159.5, 116.1]]))
 
 
 def test_a_line_behind_the_camera_has_no_pixels():
-    assert overlay.project(np.array([[-5.0, 0.0], [1.0, 0.0]]), LEVEL).shape == (0, 2)
+    assert ground.project(np.array([[-5.0, 0.0], [1.0, 0.0]]), LEVEL).shape == (0, 2)
 
 
 @given(LINES)
 def test_no_pixel_is_further_out_than_the_near_plane_permits(points):
-    pixels = overlay.project(points, LEVEL)
+    pixels = ground.project(points, LEVEL)
 
     assert np.isfinite(pixels).all()
-    assert (pixels[:, 1] <= 89.5 + 190.0 * 1.4 / overlay.NEAR_M + 1e-6).all()
+    assert (pixels[:, 1] <= 89.5 + 190.0 * 1.4 / ground.NEAR_M + 1e-6).all()
 
 
 @given(LINES)
@@ -93,7 +93,7 @@ def test_the_corridor_is_as_wide_as_the_car_in_each_row():
 
     row = 232  # (232 + 0.5) / 2 - 0.5 - 89.5 = 26.25 rows below the middle: 10.13 m away
     width_px = (greenness(picture)[row] > 20).sum()
-    assert width_px == pytest.approx(2 * 190.0 * overlay.WIDTH_M / 10.13, abs=3)
+    assert width_px == pytest.approx(2 * 190.0 * overlay.CAR.width_m / 10.13, abs=3)
 
 
 def test_a_path_to_the_left_is_drawn_on_the_left():

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from edge_pilot.config import CameraConfig
+from edge_pilot.sim.look import LOOKS, varied
 from edge_pilot.sim.vehicle import Motion
-from edge_pilot.sim.world import LIGHTS, Actor, make_world
+from edge_pilot.sim.world import HOLDOUT, LIGHTS, Actor, make_world
 
 pytest.importorskip("panda3d", reason="the simulator's extra is not installed")
 from edge_pilot.sim.renderer import Renderer
@@ -159,3 +160,41 @@ def edge_of_sky(view, column):
     """Give the first row from the bottom where a column is more blue than green."""
     strip = view[:, column - 3 : column + 3].astype(float).mean(axis=1)
     return int(np.flatnonzero(strip[:, 2] > strip[:, 1] + 6.0).max())
+
+
+@pytest.mark.parametrize("light", HOLDOUT)
+def test_no_light_that_is_held_out_looks_like_one_that_is_learned(renderer, light):
+    held_out = picture(renderer, replace(WORLD, light=light)).mean((0, 1))
+    learned = [picture(renderer, replace(WORLD, light=name)).mean((0, 1)) for name in LIGHTS]
+    assert min(np.abs(held_out - other).max() for other in learned) > 8.0
+
+
+def test_a_low_sun_blinds_who_drives_towards_it_and_no_one_else(renderer):
+    glare = replace(WORLD, light="glare", style=WORLD.style | {"sun": 0.0})
+    towards, away = driver(), driver()
+    away = replace(away, heading=away.heading + np.pi)
+    bright = [picture(renderer, glare, motion)[:60].max(2).mean() for motion in (towards, away)]
+    assert bright[0] > bright[1] + 10.0
+
+
+def test_rain_falls_from_frame_to_frame(renderer):
+    renderer.show(replace(WORLD, light="rain"))
+    one, other = (renderer.render(driver(), 0.0, frame).astype(int) for frame in (1, 2))
+    assert (np.abs(one - other) > 20).mean() > 0.003
+
+
+def test_a_camera_that_is_mounted_higher_looks_down_on_the_road(renderer):
+    renderer.show(WORLD, replace(CAMERA, pitch_rad=CAMERA.pitch_rad + 0.1))
+    lower = renderer.render(driver(), 0.0)
+    assert sky_share(picture(renderer)) > sky_share(lower) + 0.05
+
+
+def sky_share(image):
+    return (image[:, :, 2] > 170).mean()
+
+
+def test_a_varied_light_is_another_and_the_same_seed_gives_the_same():
+    one, same, other = (varied(LOOKS["day"], np.random.default_rng(n)) for n in (1, 1, 2))
+    assert one == same
+    assert one.tint != other.tint
+    assert one.haze_per_m >= 0.0

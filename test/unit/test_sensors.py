@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from edge_pilot.config import Config
+from edge_pilot.config import Config, LidarConfig
 from edge_pilot.ego import EgoFilter
 from edge_pilot.sim import sensors
 from edge_pilot.sim.sensors import Gps, ImuSensor, Lidar, Odometer, hit_distance, table, to_wgs84
@@ -14,6 +14,7 @@ from edge_pilot.sim.simulator import Simulator
 from edge_pilot.sim.vehicle import Motion, Vehicle
 from edge_pilot.sim.world import Box, make_world
 
+MOUNT = LidarConfig()
 STILL = Motion(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, (0.0, 0.0), 0.0, 0.0)
 SEEDS = range(200)
 MS = 1_000_000
@@ -213,7 +214,7 @@ def rings_of(points):
 
 
 def test_rays_at_the_ground_lie_at_the_height_of_the_lidar():
-    points = Lidar(0).scan(STILL, [])
+    points = Lidar(0, MOUNT).scan(STILL, [])
     assert points.dtype == np.float32
     assert rings_of(points).tolist() == [-15, -13, -11, -9, -7, -5, -3]  # -1 degree is 109 m
     assert len(points) == 7 * 360
@@ -224,7 +225,7 @@ def test_rays_at_the_ground_lie_at_the_height_of_the_lidar():
 @pytest.mark.parametrize("heading", [0.0, 1.3, -2.9])
 def test_a_wall_20_m_ahead_gives_ranges_of_20_m(heading):
     motion = replace(STILL, x=40.0, y=-7.0, heading=heading)
-    points = Lidar(0).scan(motion, [wall(20.0, motion=motion)])
+    points = Lidar(0, MOUNT).scan(motion, [wall(20.0, motion=motion)])
     upright = points[points[:, 2] > -1.8]
     assert len(upright) > 12 * 20
     np.testing.assert_allclose(upright[:, 0], 20.0, atol=0.1)
@@ -235,20 +236,20 @@ def test_a_wall_20_m_ahead_gives_ranges_of_20_m(heading):
 
 
 def test_the_range_is_noisy_by_2_cm():
-    points = np.concatenate([Lidar(seed).scan(STILL, [wall(20.0)]) for seed in range(10)])
+    points = np.concatenate([Lidar(seed, MOUNT).scan(STILL, [wall(20.0)]) for seed in range(10)])
     upright = points[(points[:, 2] > -0.5) & (np.abs(points[:, 1]) < 2.0)]
     assert upright[:, 0].std() == pytest.approx(0.02, rel=0.15)
 
 
 def test_a_nearer_box_hides_a_farther_one():
     boxes = [wall(30.0), wall(10.0), wall(20.0)]
-    points = Lidar(0).scan(STILL, boxes)
+    points = Lidar(0, MOUNT).scan(STILL, boxes)
     upright = points[(points[:, 0] > 0.0) & (points[:, 2] > -1.5) & (np.abs(points[:, 1]) < 2.0)]
     np.testing.assert_allclose(upright[:, 0], 10.0, atol=0.1)
 
 
 def test_nothing_is_seen_beyond_80_m_or_nearer_than_half_a_metre():
-    lidar = Lidar(0)
+    lidar = Lidar(0, MOUNT)
     for forward, expected in ((78.0, True), (82.0, False), (1.0, True), (0.3, False)):
         points = lidar.scan(STILL, [wall(forward)])
         ahead = points[(points[:, 0] > 0.0) & (np.abs(points[:, 1]) < 0.3)]
@@ -256,7 +257,9 @@ def test_nothing_is_seen_beyond_80_m_or_nearer_than_half_a_metre():
 
 
 def test_a_lidar_leans_with_the_body():
-    dive, lean = (Lidar(0).scan(replace(STILL, **{axis: 0.03}), []) for axis in ("pitch", "roll"))
+    dive, lean = (
+        Lidar(0, MOUNT).scan(replace(STILL, **{axis: 0.03}), []) for axis in ("pitch", "roll")
+    )
     ahead, right = dive[dive[:, 0] > 10.0], lean[lean[:, 1] < -10.0]
     np.testing.assert_allclose(ahead[:, 2], -1.9 + 0.03 * (ahead[:, 0] + 1.0), atol=0.05)
     np.testing.assert_allclose(right[:, 2], -1.9 - 0.03 * right[:, 1], atol=0.05)
@@ -280,13 +283,13 @@ motions = st.builds(
 @given(motion=motions, others=st.lists(boxes, min_size=1, max_size=5))
 def test_a_scan_is_what_all_rays_against_all_boxes_give(motion, others):
     axes = sensors.rotation(motion.heading, motion.pitch, motion.roll)
-    eye = axes @ sensors.LIDAR_MOUNT_M
+    eye = axes @ [MOUNT.forward_m, MOUNT.left_m, MOUNT.height_m]
     rays = axes @ RAYS
     ground = np.where(rays[2] < 0.0, -eye[2] / np.where(rays[2] < 0.0, rays[2], -1.0), np.inf)
     met = hit_distance(eye, rays[:, None, :], table(others)[:, :, None]).min(axis=0)
     distance = np.minimum(ground, met)
     assume(not ((abs(distance - 0.5) < 0.1) | (abs(distance - 80.0) < 0.1)).any())
-    found = np.linalg.norm(Lidar(0).scan(motion, others), axis=1)
+    found = np.linalg.norm(Lidar(0, MOUNT).scan(motion, others), axis=1)
     expected = distance[(distance > 0.5) & (distance < 80.0)]
     np.testing.assert_allclose(found, expected, atol=0.12)
 
@@ -318,7 +321,7 @@ def is_inside(box, points):
 def test_a_scan_of_the_world_sees_what_stands_beside_the_road():
     sim = Simulator(Config(), make_world(2))
     sim.place(300.0)
-    points = Lidar(2).scan(sim.motion, sim.obstacles())
+    points = Lidar(2, MOUNT).scan(sim.motion, sim.obstacles())
     upright = points[points[:, 2] > -1.7]
     assert len(upright) > 200
     assert len(points) - len(upright) > 1000
@@ -328,7 +331,7 @@ SENSORS = {
     "imu": lambda seed: ImuSensor(seed).sample,
     "odometer": lambda seed: Odometer(seed).sample,
     "gps": lambda seed: Gps(seed).sample,
-    "lidar": lambda seed: lambda motion, _: Lidar(seed).scan(motion, [wall(9.0)]).tobytes(),
+    "lidar": lambda seed: lambda motion, _: Lidar(seed, MOUNT).scan(motion, [wall(9.0)]).tobytes(),
 }
 
 

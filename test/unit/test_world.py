@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_pilot.sim.sensors import corners, table
-from edge_pilot.sim.world import LANE_WIDTH, LIGHTS, STEP, make_road, make_world
+from edge_pilot.sim.world import LANE_WIDTH, LIGHTS, STEP, Box, make_road, make_world
 
 LENGTH = 800.0
 seeds = st.integers(0, 2**31 - 1)
@@ -112,24 +112,25 @@ def test_three_seeds_in_a_row_show_every_light(first):
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_nothing_stands_or_drives_in_the_lane(seed):
+def test_only_what_drives_ahead_is_in_the_lane(seed):
     world = make_world(seed)
-    things = [*world.actors, *world.props]
-    boxes = [*world.boxes(0.0, near=0.0, reach=math.inf), *world.prop_boxes()]
-    assert len(boxes) == len(things) > 100
+    aside = [actor for actor in world.actors if not actor.track]
+    boxes = [Box(one.kind, *world.place(one, 0.0), one.size) for one in aside]
+    boxes += world.prop_boxes()
     outlines = corners(table(boxes))[:, :4, :2]
     lateral = [
         abs(world.road.project(float(x), float(y), near=thing.s)[1])
-        for thing, outline in zip(things, outlines, strict=True)
+        for thing, outline in zip([*aside, *world.props], outlines, strict=True)
         for x, y in outline
     ]
+    assert len(boxes) > 100
     assert min(lateral) > 0.5 * LANE_WIDTH
 
 
-def test_there_are_vehicles_and_pedestrians_on_every_road():
+def test_there_are_vehicles_pedestrians_and_cyclists_on_every_road():
     for seed in range(10):
         kinds = {actor.kind for actor in make_world(seed).actors}
-        assert kinds == {"vehicle", "pedestrian"}
+        assert kinds == {"vehicle", "pedestrian", "cyclist"}
 
 
 def test_an_oncoming_car_comes_nearer_facing_us():
@@ -148,6 +149,8 @@ def _box_of(world, actor, time_s):
 def test_boxes_are_those_within_reach():
     world = make_world(3)
     near = world.boxes(0.0, near=400.0, reach=60.0)
-    expected = [actor for actor in world.actors if abs(actor.s - 400.0) < 60.0]
+    stations = [actor.progress(0.0, world.road.length_m).s for actor in world.actors]
+    within = [abs(s - 400.0) < 60.0 for s in stations]
+    expected = [actor for actor, is_near in zip(world.actors, within, strict=True) if is_near]
     assert [box.size for box in near] == [actor.size for actor in expected]
     assert 0 < len(near) < len(world.actors)

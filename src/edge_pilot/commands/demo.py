@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
         _tell(str(error))
         return 1
     film = None if args.no_video else _film(args.out, log, config)
-    report.write(log, config.camera, args.out, film, config.vehicle.width_m)
+    report.write(log, config.camera, args.out, film, config.vehicle)
     summary = report.summary(log)
     results.write(str(args.out / "demo.json"), config=config, model=model, results=[summary],
                   total=summary)  # fmt: skip
@@ -80,8 +80,8 @@ def _film(out: Path, log: DriveLog, config: Config) -> Path | None:
             bar.update(done - bar.n)
 
         try:
-            camera, width_m = config.camera, config.vehicle.width_m
-            video.write(log, camera, path, camera.rate_hz, show, width_m)
+            camera = config.camera
+            video.write(log, camera, path, camera.rate_hz, show, config.vehicle)
         except video.VideoError as error:
             _tell(str(error))
             return None

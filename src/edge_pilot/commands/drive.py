@@ -32,8 +32,10 @@ EXAMPLES = (
     "edge_pilot drive --seeds 100-109 --distance-m 1000 --json out/drive.json",
     "edge_pilot drive --seeds 3,5,8 --model out/pilot.onnx --csv out/drives",
     "edge_pilot drive --seeds 0-2 --without-odometry --set sim.light=haze",
+    "edge_pilot drive --seeds 100-105 --holdout --no-controls",
 )
 MODEL, EXPERT, ZERO, GREY = "model", "expert", "zero_steering", "grey_picture"
+HOLDOUT = "holdout"  # the model in light that none is trained on
 CONTROLS = (ZERO, GREY, EXPERT)
 MARGIN_M = 100.0  # of road beyond the distance, so that there is something to see at its end
 MAX_LATERAL_MEAN_M = 0.15
@@ -48,17 +50,22 @@ class Job(NamedTuple):
     distance_m: float
     model: ModelFile
     with_odometry: bool
+    light: str
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this command."""
     parser.add_argument(
-        "--seeds", type=_seeds, default=_seeds("0-5"), metavar="A-B,C", help="default: 0-5"
+        "--seeds", type=seeds, default=seeds("0-5"), metavar="A-B,C", help="default: 0-5"
     )
     parser.add_argument("--distance-m", type=float, default=1000.0, help="for each seed")
     parser.add_argument("--json", metavar="FILE", help="write the result here; -: to stdout")
     parser.add_argument("--csv", metavar="DIR", type=Path, help="write trajectories and roads")
     parser.add_argument("--no-controls", action="store_true", help="leave the controls out")
+    parser.add_argument(
+        "--holdout", action="store_true",
+        help="drive again in weather and light that no model is trained on; told, not judged",
+    )  # fmt: skip
     parser.add_argument(
         "--without-odometry", action="store_true", help="camera and IMU alone, as some cars have"
     )
@@ -84,7 +91,8 @@ def run(args: argparse.Namespace) -> int:
     if args.csv:
         _export(args.csv, config, drives)
     if args.json:
-        controls = {name: score(drives[name])._asdict() for name in CONTROLS if drives[name]}
+        others = (*CONTROLS, HOLDOUT)
+        controls = {name: score(drives[name])._asdict() for name in others if drives[name]}
         rows = [_result(one) for one in drives[MODEL]]
         results.write(args.json, config=config, model=model, results=rows,
                       total=total._asdict(), controls=controls)  # fmt: skip
@@ -94,13 +102,15 @@ def run(args: argparse.Namespace) -> int:
 def _drive_all(
     args: argparse.Namespace, config: Config, model: ModelFile
 ) -> dict[str, list[Trajectory]]:
-    drivers = (MODEL,) if args.no_controls else (MODEL, *CONTROLS)
+    drivers = [MODEL, *(CONTROLS if not args.no_controls else ())]
+    drivers += [HOLDOUT] if args.holdout else []
     jobs = [
-        Job(driver, seed, args.distance_m, model, not args.without_odometry)
+        Job(driver, seed, args.distance_m, model, not args.without_odometry,
+            HOLDOUT if driver == HOLDOUT else config.sim.light)
         for driver in drivers
         for seed in args.seeds
-    ]
-    drives: dict[str, list[Trajectory]] = {name: [] for name in (MODEL, *CONTROLS)}
+    ]  # fmt: skip
+    drives: dict[str, list[Trajectory]] = {name: [] for name in (MODEL, *CONTROLS, HOLDOUT)}
     found = pool.run(_drive, jobs, config, args.processes)
     progress = tqdm(found, desc="driving", total=len(jobs), unit="drive", file=sys.stderr)
     for job, trajectory in zip(jobs, progress, strict=True):
@@ -110,14 +120,14 @@ def _drive_all(
 
 def _drive(config: Config, renderer: Renderer, job: Job) -> Trajectory:
     """Do one drive, in a worker."""
-    world = make_world(job.seed, config.sim.road_length_m, config.sim.light)
+    world = make_world(job.seed, config.sim.road_length_m, job.light)
     sim = Simulator(config, world)
     if job.driver == EXPERT:
-        return closed_loop.drive(sim, closed_loop.Expert(config), job.distance_m)
+        return closed_loop.drive(sim, closed_loop.Expert(config), job.distance_m, config)
     if job.driver == ZERO:
-        return closed_loop.drive(sim, closed_loop.ZeroSteering(config), job.distance_m)
+        return closed_loop.drive(sim, closed_loop.ZeroSteering(config), job.distance_m, config)
     grey = np.full((config.camera.height_px, config.camera.width_px, 3), GREY_LEVEL, np.uint8)
-    if job.driver == MODEL:
+    if job.driver != GREY:
         renderer.show(world)
 
     def look() -> Image:
@@ -127,13 +137,14 @@ def _drive(config: Config, renderer: Renderer, job: Job) -> Trajectory:
 
     pipeline = Pipeline(config, job.model, backend.load(job.model, config.pilot.threads))
     driver = closed_loop.Model(config, pipeline, sim, look, job.with_odometry)
-    return closed_loop.drive(sim, driver, job.distance_m)
+    return closed_loop.drive(sim, driver, job.distance_m, config)
 
 
 def _is_good(total: Score) -> bool:
     return (
         total.departures == 0
         and total.collisions == 0
+        and total.false_brakes == 0
         and total.stuck_s == 0.0
         and total.lateral_mean_m <= MAX_LATERAL_MEAN_M
     )
@@ -146,7 +157,8 @@ def _result(drive: Trajectory) -> dict[str, Any]:
 def _say(
     drives: dict[str, list[Trajectory]], config: Config, model: ModelFile, seconds: float
 ) -> None:
-    lines = [f"{'':24}{'km':>6}{'departures':>12}{'collisions':>12}{'stuck s':>9}"
+    lines = [f"{'':24}{'km':>6}{'departures':>12}{'collisions':>12}"
+             f"{'false brakes':>14}{'stuck s':>9}"
              f"{'|lateral| m':>13}{'max m':>8}{'jerk p95':>10}{'speed m/s':>13}"]  # fmt: skip
     lines += [_line(f"seed {one.seed} {one.light}", [one]) for one in drives[MODEL]]
     lights = sorted({one.light for one in drives[MODEL]})
@@ -157,6 +169,8 @@ def _say(
         ]
     lines.append(_line(f"model {model.digest}", drives[MODEL]))
     lines += [_line(name.replace("_", " "), drives[name]) for name in CONTROLS if drives[name]]
+    lines += [_line(f"hold-out {one.seed} {one.light}", [one]) for one in drives[HOLDOUT]]
+    lines += [_line("all hold-out", drives[HOLDOUT])] if drives[HOLDOUT] else []
     limits = (config.control.max_speed_mps, config.sim.steering_lag_s,
               config.vehicle.max_steering_rate_radps, config.sim.acceleration_lag_s)  # fmt: skip
     simulated = sum(one.column("time_s")[-1] for found in drives.values() for one in found)
@@ -172,7 +186,7 @@ def _line(name: str, drives: Sequence[Trajectory]) -> str:
     it = score(drives)
     return (
         f"{name:24}{it.distance_m / 1000:6.2f}{it.departures:12d}{it.collisions:12d}"
-        f"{it.stuck_s:9.1f}{it.lateral_mean_m:13.3f}{it.lateral_max_m:8.2f}"
+        f"{it.false_brakes:14d}{it.stuck_s:9.1f}{it.lateral_mean_m:13.3f}{it.lateral_max_m:8.2f}"
         f"{it.lateral_jerk_p95_mps3:10.2f}{it.speed_min_mps:7.1f}-{it.speed_max_mps:.1f}"
     )
 
@@ -199,7 +213,7 @@ def _write_csv(path: Path, columns: Sequence[str], rows: np.ndarray) -> None:
         writer.writerows([[f"{value:.6f}" for value in row] for row in rows])
 
 
-def _seeds(text: str) -> list[int]:
+def seeds(text: str) -> list[int]:
     """Read `3,5,8-10`."""
     found: list[int] = []
     try:

@@ -14,6 +14,8 @@ import numpy as np
 from edge_pilot.config import ControlConfig, VehicleConfig
 from edge_pilot.types import EgoState, Floats, Path
 
+BISECTIONS = 20  # of a piece of 5 m: to a hundredth of a millimetre
+
 
 def steer(path: Path, ego: EgoState, vehicle: VehicleConfig, control: ControlConfig) -> float:
     """Give the angle of the road wheel [rad] that follows the path, within the car's limit.
@@ -42,17 +44,65 @@ def curvature_of(steering_rad: float, vehicle: VehicleConfig) -> float:
 def point_at(points_m: Floats, radius_m: float) -> tuple[float, float]:
     """Give the first point ahead where the path leaves the circle of `radius_m` about the car.
 
-    A path that ends inside is extended along its last piece, one that begins outside gives its
-    first point.
+    Between its points the path is a smooth cubic. One that ends inside is extended straight, one
+    that begins outside gives its first point.
     """
     distance = np.hypot(points_m[:, 0], points_m[:, 1])
     beyond = np.flatnonzero(distance >= radius_m)
     last = int(beyond[0]) if beyond.size else len(points_m) - 1
     if last == 0:
         return float(points_m[0, 0]), float(points_m[0, 1])
-    start, step = points_m[last - 1], points_m[last] - points_m[last - 1]
+    if not beyond.size:
+        return _extended(points_m[-2], points_m[-1], radius_m)
+    low, high = 0.0, 1.0
+    for _ in range(BISECTIONS):
+        middle = 0.5 * (low + high)
+        x, y = _between(points_m, last, middle)
+        low, high = (middle, high) if math.hypot(x, y) < radius_m else (low, middle)
+    return _between(points_m, last, high)
+
+
+def _extended(start: Floats, end: Floats, radius_m: float) -> tuple[float, float]:
+    step = end - start
     # |start + t step|^2 = radius^2, the larger root
-    a, b, c = step @ step, start @ step, start @ start - radius_m**2
+    a, b = float(step @ step), float(start @ step)
+    c = float(start @ start) - radius_m**2
     t = (-b + math.sqrt(max(b * b - a * c, 0.0))) / max(a, 1e-9)
     x, y = start + t * step
     return float(x), float(y)
+
+
+def _between(points_m: Floats, last: int, t: float) -> tuple[float, float]:
+    """Give a point at the share `t` of the piece that ends in `last`, by Hermite's cubic."""
+    start, step = points_m[last - 1], points_m[last] - points_m[last - 1]
+    length = math.hypot(step[0], step[1])
+    entry, exit_ = _tangents(points_m, last, step, length)
+    x, y = (
+        start
+        + t * t * (3.0 - 2.0 * t) * step
+        + length * t * (1.0 - t) * ((1.0 - t) * entry - t * exit_)
+    )
+    return float(x), float(y)
+
+
+def _tangents(points_m: Floats, last: int, step: Floats, length: float) -> tuple[Floats, Floats]:
+    """Give the directions (2,) at both ends of a piece, by parabolas through its neighbours."""
+    own = step / max(length, 1e-6)
+    before = points_m[last - 1] - points_m[last - 2] if last >= 2 else None
+    after = points_m[last + 1] - points_m[last] if last + 1 < len(points_m) else None
+    entry = None if before is None else _joint(before, own, length)
+    exit_ = None if after is None else _joint(after, own, length)
+    if entry is None:
+        entry = own if exit_ is None else 2.0 * own - exit_
+    if exit_ is None:
+        exit_ = 2.0 * own - entry
+    return entry, exit_
+
+
+def _joint(neighbour: Floats, own: Floats, length: float) -> Floats | None:
+    """Give the direction where two pieces meet: the shorter one counts more."""
+    other = math.hypot(neighbour[0], neighbour[1])
+    if other < 1e-3:
+        return None
+    direction: Floats = (own * other + neighbour / other * length) / (other + length)
+    return direction

@@ -1,28 +1,94 @@
-"""Speed along a path: the limit, less where it bends, and a comfortable way there."""
+"""Speed along a path: the limit, less where it bends, and whoever is in the way.
+
+Two laws look at each lead. The first comes up to it comfortably and follows it at a time gap, as
+ISO 15622 asks of adaptive cruise control. The second knows no comfort: it brakes as hard as it
+must so that the car stops behind a lead that brakes too, and fully where that comes near the
+5 m/s^2 from which UN R152 calls a braking an emergency.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
 from edge_pilot.config import ControlConfig, VehicleConfig
+from edge_pilot.control.leads import Lead
 from edge_pilot.types import EgoState, Floats, Path
 
 STRAIGHT = 1e-4  # 1/m, a radius of 10 km: less is no bend
+BITE_S = 0.25  # from a command to the deceleration, a passenger car's brakes
+MIN_WAY_M = 0.5  # what is nearer than the gap counts as this far
+EMERGENCY_MPS2 = 5.0  # m/s^2, UN R152 6.1.2 and ISO 22839: the least of an emergency braking
 FIT_DEGREE = 3  # of heading over distance: a bend's entry, arc and exit within the horizon
 
 
-def accelerate(path: Path, ego: EgoState, control: ControlConfig) -> float:
-    """Give the acceleration [m/s^2] towards the speed that the path ahead permits.
+def accelerate(
+    path: Path, ego: EgoState, control: ControlConfig, leads: Sequence[Lead] = ()
+) -> float:
+    """Give the acceleration [m/s^2] towards the speed that path and leads permit.
 
     It is NaN where the path is not finite: the gate refuses that.
     """
     if not np.isfinite(path.points_m).all():
         return math.nan
     error = target_speed(path, control) - ego.speed_mps
-    wanted = control.speed_gain_1ps * error
-    return float(np.clip(wanted, -control.max_braking_mps2, control.max_acceleration_mps2))
+    free = max(control.speed_gain_1ps * error, -control.max_braking_mps2)
+    wanted = [free, *(respond(lead, ego.speed_mps, control) for lead in leads)]
+    return float(np.clip(min(wanted), -control.emergency_braking_mps2,
+                         control.max_acceleration_mps2))  # fmt: skip
+
+
+def respond(lead: Lead, speed_mps: float, control: ControlConfig) -> float:
+    """Give the acceleration [m/s^2] that one lead permits."""
+    needed = needed_braking(lead, speed_mps, control)
+    comfortable = max(follow(lead, speed_mps, control), -control.max_braking_mps2)
+    if needed <= control.max_braking_mps2:
+        return comfortable
+    return min(comfortable, -_urgent(needed, control))
+
+
+def follow(lead: Lead, speed_mps: float, control: ControlConfig) -> float:
+    """Give the acceleration [m/s^2] that comes up to a lead and keeps the time gap.
+
+    The gap is that for the lead's speed. What is left of the way to it permits a closing speed:
+    the root of what comfortable braking takes back, and near the end the way over the time gap,
+    since a root is too steep there. The second term is how that speed falls by itself.
+    """
+    lead_mps = max(lead.speed_mps, 0.0)
+    spare = lead.distance_m - control.standstill_gap_m - control.time_gap_s * lead_mps
+    linear_m = control.max_braking_mps2 * control.time_gap_s**2
+    if spare < linear_m:
+        closing, slope = spare / control.time_gap_s, 1.0 / control.time_gap_s
+    else:
+        closing = math.sqrt(2.0 * control.max_braking_mps2 * (spare - 0.5 * linear_m))
+        slope = control.max_braking_mps2 / closing
+    error = lead_mps + closing - speed_mps
+    return control.speed_gain_1ps * error - slope * max(speed_mps - lead_mps, 0.0)
+
+
+def needed_braking(lead: Lead, speed_mps: float, control: ControlConfig) -> float:
+    """Give the deceleration [m/s^2] to stop where the lead would, had it braked equally hard.
+
+    The standstill gap is kept, and the way is counted from when the brakes bite. What comes
+    towards the car uses up its share of the way.
+    """
+    closing = speed_mps - lead.speed_mps
+    if closing <= 0.0:
+        return 0.0
+    way = lead.distance_m
+    if lead.speed_mps < 0.0:
+        way *= speed_mps / closing
+    way -= control.standstill_gap_m + BITE_S * closing
+    return (speed_mps**2 - max(lead.speed_mps, 0.0) ** 2) / (2.0 * max(way, MIN_WAY_M))
+
+
+def _urgent(needed: float, control: ControlConfig) -> float:
+    """Give the braking for a need: the need itself, and all there is towards EMERGENCY_MPS2."""
+    hard, most = control.hard_braking_mps2, control.emergency_braking_mps2
+    share = min(max((needed - hard) / max(EMERGENCY_MPS2 - hard, 0.1), 0.0), 1.0)
+    return min(needed + share * max(most - needed, 0.0), most)
 
 
 def target_speed(path: Path, control: ControlConfig) -> float:

@@ -8,7 +8,7 @@ import onnxruntime as ort
 
 from edge_pilot.card import ModelCard, ModelFile
 from edge_pilot.errors import ModelError
-from edge_pilot.perception.heads import OUTPUTS
+from edge_pilot.perception.heads import output_shapes, outputs_of
 from edge_pilot.types import Tensor
 
 
@@ -29,13 +29,14 @@ class OnnxBackend:
         except Exception as error:  # noqa: BLE001  the runtime's exceptions share no root
             reason = str(error).splitlines()[0]
             raise ModelError(f"expected an ONNX model in {model.path}, got: {reason}") from None
+        self._outputs = outputs_of(model.card)
         _check_inputs(self._session, model)
         _check_outputs(self._session, model)
 
     def run(self, image: Tensor, state: Tensor) -> Mapping[str, Tensor]:
         """Compute every output, by name."""
-        values = self._session.run(list(OUTPUTS), {"image": image, "state": state})
-        return dict(zip(OUTPUTS, values, strict=True))
+        values = self._session.run(list(self._outputs), {"image": image, "state": state})
+        return dict(zip(self._outputs, values, strict=True))
 
 
 def _check_inputs(session: ort.InferenceSession, model: ModelFile) -> None:
@@ -47,12 +48,12 @@ def _check_inputs(session: ort.InferenceSession, model: ModelFile) -> None:
 
 def _check_outputs(session: ort.InferenceSession, model: ModelFile) -> None:
     got = {item.name: tuple(item.shape) for item in session.get_outputs()}
-    if missing := [name for name in OUTPUTS if name not in got]:
+    wanted = output_shapes(model.card)
+    if missing := [name for name in wanted if name not in got]:
         raise ModelError(
-            f"expected outputs {', '.join(OUTPUTS)} in {model.path}, "
+            f"expected outputs {', '.join(wanted)} in {model.path}, "
             f"got {', '.join(sorted(got))} without {', '.join(missing)}"
         )
-    wanted = _output_shapes(model.card)
     if not _fit(got, wanted):
         raise ModelError(f"expected outputs {wanted} in {model.path}, got {got}")
 
@@ -69,8 +70,3 @@ def _fit(got: Mapping[str, tuple[object, ...]], wanted: Mapping[str, tuple[int, 
 def _input_shapes(card: ModelCard) -> dict[str, tuple[int, ...]]:
     spec = card.input
     return {"image": (1, 3, spec.height_px, spec.width_px), "state": (1, len(card.state))}
-
-
-def _output_shapes(card: ModelCard) -> dict[str, tuple[int, ...]]:
-    points = len(card.path_distances_m)
-    return {name: (1, points if name.startswith("path") else 1) for name in OUTPUTS}

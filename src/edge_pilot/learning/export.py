@@ -15,7 +15,7 @@ import torch
 from edge_pilot import card as cards
 from edge_pilot.card import ModelCard, ModelFile
 from edge_pilot.learning.model import PilotNet
-from edge_pilot.perception.heads import OUTPUTS
+from edge_pilot.perception.heads import outputs_of
 
 OPSET = 17
 
@@ -27,7 +27,7 @@ def export(model: PilotNet, card: ModelCard, path: Path, training: Mapping[str, 
     """
     model.eval()
     shape = (1, 3, card.input.height_px, card.input.width_px)
-    dynamic = {name: {0: "batch"} for name in ("image", "state", *OUTPUTS)}
+    dynamic = {name: {0: "batch"} for name in ("image", "state", *outputs_of(card))}
     buffer = io.BytesIO()
     with warnings.catch_warnings():
         # The newer exporter needs onnxscript, and brings nothing for a plain CNN.
@@ -37,7 +37,7 @@ def export(model: PilotNet, card: ModelCard, path: Path, training: Mapping[str, 
             (torch.zeros(shape), torch.zeros(1, len(card.state))),
             buffer,  # type: ignore[arg-type]
             input_names=["image", "state"],
-            output_names=list(OUTPUTS),
+            output_names=list(outputs_of(card)),
             dynamic_axes=dynamic,
             opset_version=OPSET,
             dynamo=False,

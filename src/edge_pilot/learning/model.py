@@ -1,4 +1,9 @@
-"""The network: a small CNN with several heads, after PilotNet (Bojarski et al., 2016)."""
+"""The network: a small CNN with several heads.
+
+The trunk and the lane's heads are after PilotNet (Bojarski et al., 2016). The obstacle head goes
+back up to a quarter of the resolution, as feature pyramids do (Lin et al., CVPR 2017), and says
+for each cell whether the middle of a box is there (CenterNet: Zhou et al., 2019).
+"""
 
 from __future__ import annotations
 
@@ -8,53 +13,59 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from edge_pilot.perception.heads import OUTPUTS
-
 if TYPE_CHECKING:
     from edge_pilot.card import ModelCard
 
-CHANNELS = (24, 36, 48, 64, 64)
-STRIDES = (2, 2, 2, 1, 2)
-KERNELS = (5, 3, 3, 3, 3)
+CHANNELS = (24, 36, 48, 64, 64, 64)
+STRIDES = (2, 2, 2, 1, 2, 2)
+KERNELS = (5, 3, 3, 3, 3, 3)
+PYRAMID = (4, 3, 1)  # layers of the trunk that the obstacle head reads: at 1/16, 1/8, 1/4
+WIDTH = 32  # channels of the obstacle head
 FEATURES = 160
 CURVATURE_SCALE = 0.01  # 1/m
 OFFSET_SCALE = 0.5  # m
 HEADING_SCALE = 0.1  # rad
+SIZE_SCALE = 12.0  # pixels of the input
+DISTANCE_SCALE = 20.0  # m
 MAX_LOG_VARIANCE = 6.0  # in units of the scales; also bounds the confidence below
+MAX_LOG_SIZE = 4.0  # of box and distance, in units of their scales
+RARE = -4.0  # log odds of a cell to hold a box's middle, before anything is learned
 
 
 class PilotNet(nn.Module):
-    """Image (B, 3, H, W) and state (B, S) to the tensors of `perception.heads.OUTPUTS`."""
+    """Image (B, 3, H, W) and state (B, S) to the tensors of `perception.heads.outputs_of`."""
 
     path_scale: Tensor  # (N,) m, the usual size of each offset
 
     def __init__(self, card: ModelCard) -> None:
         super().__init__()
-        layers: list[nn.Module] = []
-        before = 3
+        self.mixed = False  # of the convolutions, while training: faster where the CPU has it
+        layers, before = [], 3
         for channels, stride, kernel in zip(CHANNELS, STRIDES, KERNELS, strict=True):
-            layers += [
-                nn.Conv2d(before, channels, kernel, stride, kernel // 2, bias=False),
-                nn.BatchNorm2d(channels),
-                nn.ReLU(inplace=True),
-            ]
+            layers.append(_convolution(before, channels, stride, kernel))
             before = channels
-        self.eye = nn.Sequential(*layers, nn.Flatten())
+        self.eye = nn.ModuleList(layers)
         with torch.no_grad():
-            flat = self.eye(torch.zeros(1, 3, card.input.height_px, card.input.width_px)).shape[1]
+            empty = torch.zeros(1, 3, card.input.height_px, card.input.width_px)
+            flat = self._look(empty)[-1].flatten(1).shape[1]
         self.features = nn.Sequential(nn.Dropout(0.1), nn.Linear(flat, FEATURES), nn.ReLU())
         self.state = nn.Sequential(nn.Linear(len(card.state), 16), nn.ReLU())
         self.count = len(card.path_distances_m)
         self.heads = nn.Linear(FEATURES + 16, 2 * self.count + 4)
+        self.obstacles = _ObstacleHead(len(card.kinds)) if card.kinds else None
         # A bend of radius R leaves the tangent by d^2 / 2R; 0.4 m is the car's own straying.
         distances = torch.tensor(card.path_distances_m)
         self.register_buffer("path_scale", 0.4 + distances**2 / 200.0)
 
     def forward(self, image: Tensor, state: Tensor) -> tuple[Tensor, ...]:
-        """Give the tensors of `OUTPUTS`, in that order, in SI units."""
-        raw = self.heads(torch.cat([self.features(self.eye(image)), self.state(state)], 1))
+        """Give the tensors of `outputs_of` the card, in that order, in SI units and pixels."""
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.mixed):
+            seen = self._look(image)
+            maps = self.obstacles(seen) if self.obstacles is not None else None
+        features = self.features(seen[-1].float().flatten(1))
+        raw = self.heads(torch.cat([features, self.state(state)], 1))
         path, path_lv, rest = raw.split([self.count, self.count, 4], 1)
-        return (
+        lane = (
             path * self.path_scale,
             _bounded(path_lv) + 2.0 * torch.log(self.path_scale),
             rest[:, 0:1] * CURVATURE_SCALE,
@@ -62,6 +73,45 @@ class PilotNet(nn.Module):
             rest[:, 2:3] * OFFSET_SCALE,
             rest[:, 3:4] * HEADING_SCALE,
         )
+        return lane if maps is None else (*lane, *_boxes(maps.float()))
+
+    def _look(self, image: Tensor) -> list[Tensor]:
+        seen = [image]
+        for layer in self.eye:
+            seen.append(layer(seen[-1]))
+        return seen[1:]
+
+
+class _ObstacleHead(nn.Module):
+    """The trunk's layers to raw maps (B, K + 5, h, w) at a quarter of the input's resolution."""
+
+    def __init__(self, kinds: int) -> None:
+        super().__init__()
+        self.lateral = nn.ModuleList(nn.Conv2d(CHANNELS[i], WIDTH, 1) for i in PYRAMID)
+        self.smooth = nn.ModuleList(_convolution(WIDTH, WIDTH) for _ in PYRAMID[1:])
+        self.last = _convolution(WIDTH + 1, WIDTH)
+        self.out = nn.Conv2d(WIDTH, kinds + 5, 1)
+        with torch.no_grad():
+            self.out.bias[:kinds] = RARE  # type: ignore[index]
+
+    def forward(self, seen: list[Tensor]) -> Tensor:
+        value = self.lateral[0](seen[PYRAMID[0]])
+        for lateral, smooth, layer in zip(self.lateral[1:], self.smooth, PYRAMID[1:], strict=True):
+            larger = nn.functional.interpolate(value, scale_factor=2.0, mode="nearest")
+            value = smooth(lateral(seen[layer]) + larger)
+        # A convolution does not know where it is; how far the road is depends on the row.
+        count, _, height, width = value.shape
+        row = torch.linspace(-1.0, 1.0, height).view(1, 1, height, 1)
+        value = torch.cat([value, row.expand(count, 1, height, width)], 1)
+        return self.out(self.last(value))  # type: ignore[no-any-return]
+
+
+def _convolution(before: int, channels: int, stride: int = 1, kernel: int = 3) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(before, channels, kernel, stride, kernel // 2, bias=False),
+        nn.BatchNorm2d(channels),
+        nn.ReLU(inplace=True),
+    )
 
 
 def _bounded(log_variance: Tensor) -> Tensor:
@@ -69,43 +119,16 @@ def _bounded(log_variance: Tensor) -> Tensor:
     return MAX_LOG_VARIANCE * torch.tanh(log_variance / MAX_LOG_VARIANCE)
 
 
-def loss(outputs: tuple[Tensor, ...], labels: dict[str, Tensor], scale: Tensor) -> Tensor:
-    """Give the loss of a batch; a label that is NaN is lacking and counts nothing.
-
-    Path and curvature: the Gaussian likelihood, weighted by the standard deviation that it
-    predicts, so that what is hard to see is still learned (beta-NLL, Seitzer et al., 2022).
-    """
-    out = dict(zip(OUTPUTS, outputs, strict=True))
-    shift = 2.0 * torch.log(scale)
-    path = _likelihood(
-        out["path"] / scale, out["path_log_variance"] - shift, labels["path"] / scale
+def _boxes(maps: Tensor) -> tuple[Tensor, Tensor]:
+    """Turn raw maps into the heat map, and into boxes in pixels and metres."""
+    kinds = maps.shape[1] - 5
+    heat, middle, size, distance = maps.split([kinds, 2, 2, 1], 1)  # type: ignore[no-untyped-call]
+    box = torch.cat(
+        [
+            middle,
+            SIZE_SCALE * torch.exp(size.clamp(-MAX_LOG_SIZE, MAX_LOG_SIZE)),
+            DISTANCE_SCALE * torch.exp(distance.clamp(-MAX_LOG_SIZE, MAX_LOG_SIZE)),
+        ],
+        1,
     )
-    curvature = _likelihood(
-        out["curvature"] / CURVATURE_SCALE,
-        out["curvature_log_variance"] - 2.0 * math.log(CURVATURE_SCALE),
-        labels["curvature"] / CURVATURE_SCALE,
-    )
-    offset = _huber((out["lane_offset"] - labels["lane_offset"]) / OFFSET_SCALE)
-    heading = _huber((out["heading_error"] - labels["heading_error"]) / HEADING_SCALE)
-    return path + 0.3 * curvature + 0.5 * offset + 0.5 * heading
-
-
-def _likelihood(mean: Tensor, log_variance: Tensor, label: Tensor) -> Tensor:
-    known = ~torch.isnan(label)
-    error = torch.where(known, mean - torch.nan_to_num(label), 0.0)
-    value = 0.5 * (torch.exp(-log_variance) * error**2 + log_variance)
-    weight = torch.exp(0.5 * log_variance).detach()
-    return _mean(value * weight, known)
-
-
-def _huber(error: Tensor) -> Tensor:
-    known = ~torch.isnan(error)
-    error = torch.nan_to_num(error)
-    value = nn.functional.smooth_l1_loss(
-        error, torch.zeros_like(error), reduction="none", beta=0.2
-    )
-    return _mean(value, known)
-
-
-def _mean(value: Tensor, known: Tensor) -> Tensor:
-    return (value * known).sum() / known.sum().clamp(min=1)
+    return torch.sigmoid(heat), box

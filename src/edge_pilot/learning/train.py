@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from edge_pilot.card import ModelCard
-from edge_pilot.learning.model import PilotNet, loss
+from edge_pilot.learning.losses import loss
+from edge_pilot.learning.model import PilotNet
 
 Samples: TypeAlias = dict[str, NDArray[np.generic]]
-LABELS = ("path", "curvature", "lane_offset", "heading_error")
+LANE_LABELS = ("path", "curvature", "lane_offset", "heading_error")
+LABELS = (*LANE_LABELS, "boxes")
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,7 @@ class Recipe:
     rate: float = 2e-3  # peak of the learning rate
     decay: float = 1e-3  # of the weights
     threads: int = 2
+    bfloat16: bool = False  # convolutions in 16 bits: twice as fast on a CPU that can
 
 
 def merge(parts: list[Samples]) -> Samples:
@@ -45,8 +48,9 @@ def train(
 ) -> float:
     """Train in place and give the mean loss of the last epoch.
 
-    `samples` holds `image` (N, h, w, 3) uint8, `state` (N, S) and the labels, NaN where lacking;
-    `progress` is called with the loss after each batch.
+    `samples` holds `image` (N, h, w, 3) uint8, `state` (N, S) and the labels (`boxes` as in
+    `losses`), NaN where lacking; a label that no sample has may be left out. `progress` is called
+    with the loss after each batch.
     """
     torch.set_num_threads(recipe.threads)
     generator = torch.Generator().manual_seed(seed)
@@ -56,6 +60,7 @@ def train(
     steps = recipe.epochs * batches(count, recipe)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, recipe.rate, steps, pct_start=0.15)
     model.train().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model.mixed = recipe.bfloat16
     mean = math.nan
     for _ in range(recipe.epochs):
         total = 0.0
@@ -69,6 +74,7 @@ def train(
             total += float(value.detach())
             progress(float(value.detach()))
         mean = total / batches(count, recipe)
+    model.mixed = False
     return mean
 
 
@@ -77,54 +83,47 @@ def batches(count: int, recipe: Recipe) -> int:
     return max(1, count // recipe.batch)
 
 
-def errors(model: PilotNet, card: ModelCard, samples: Samples) -> dict[str, float]:
-    """Give the mean absolute error of each label on samples that were not trained on."""
-    model.eval()
-    generator = torch.Generator().manual_seed(0)
-    total = dict.fromkeys(LABELS, 0.0)
-    parts = list(_shuffled(samples, card, min(256, len(samples["image"])), generator, False))
-    with torch.no_grad():
-        for image, state, labels in parts:
-            path, _, curvature, _, offset, heading = model(image, state)
-            guesses = (path, curvature, offset, heading)
-            for name, guess in zip(LABELS, guesses, strict=True):
-                total[name] += float((guess - labels[name]).abs().nanmean()) / len(parts)
-    return total
-
-
 def _shuffled(
     samples: Samples,
     card: ModelCard,
     size: int,
     generator: torch.Generator,
-    augment: bool = True,
 ) -> Iterator[tuple[Tensor, Tensor, dict[str, Tensor]]]:
     count = len(samples["image"])
     order = torch.randperm(count, generator=generator).numpy()
     for start in range(0, max(1, count - size + 1), size):
         rows = np.sort(order[start : start + size])
-        image = torch.from_numpy(samples["image"][rows]).permute(0, 3, 1, 2).float() / 255.0
-        state = torch.from_numpy(samples["state"][rows])
-        if augment:
-            image, state = _varied(image, generator), _forgotten(state, generator)
-        mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (card.input.mean, card.input.std))
-        tensor = ((image - mean) / std).contiguous(memory_format=torch.channels_last)
-        yield tensor, state, {name: torch.from_numpy(samples[name][rows]) for name in LABELS}
+        image = _varied(torch.from_numpy(samples["image"][rows]), card, generator)
+        state = _forgotten(torch.from_numpy(samples["state"][rows]), generator)
+        yield image, state, {name: _label(samples, name, rows) for name in LABELS}
 
 
-def _varied(image: Tensor, generator: torch.Generator) -> Tensor:
-    """Change exposure, contrast, white balance and noise of each picture; 0 to 1 in and out."""
+def _label(samples: Samples, name: str, rows: NDArray[np.int64]) -> Tensor:
+    if name in samples:
+        return torch.from_numpy(samples[name][rows])
+    return torch.full((len(rows), 1, 7) if name == "boxes" else (len(rows), 1), math.nan)
+
+
+def _varied(crops: Tensor, card: ModelCard, generator: torch.Generator) -> Tensor:
+    """Change exposure, contrast, white balance and noise, and normalise as the card says.
+
+    Crops are (B, h, w, 3) uint8; the result is (B, 3, h, w), with the channels last in memory.
+    """
+    image = crops.permute(0, 3, 1, 2).float()
     count = len(image)
 
     def draw(*shape: int) -> Tensor:
         return torch.rand(count, *shape, generator=generator) * 2.0 - 1.0
 
     gain = 1.0 + 0.25 * draw(1, 1, 1) + 0.08 * draw(3, 1, 1)
-    middle = image.mean((1, 2, 3), keepdim=True)
-    image = (image - middle) * (1.0 + 0.25 * draw(1, 1, 1)) + middle * gain + 0.04 * draw(1, 1, 1)
+    contrast = 1.0 + 0.25 * draw(1, 1, 1)
+    middle = image.mean((1, 2, 3), keepdim=True) / 255.0
+    shift = middle * (gain - contrast) + 0.04 * draw(1, 1, 1)
     strength = 0.02 * draw(1, 1, 1).abs()
     noise = torch.randn(image.shape[1:], generator=generator)
-    return (image + strength * noise).clamp(0.0, 1.0)
+    mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (card.input.mean, card.input.std))
+    image.mul_(contrast / 255.0).add_(shift).add_(strength * noise).clamp_(0.0, 1.0)
+    return image.sub_(mean).div_(std)
 
 
 def _forgotten(state: Tensor, generator: torch.Generator) -> Tensor:

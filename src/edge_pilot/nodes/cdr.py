@@ -1,6 +1,6 @@
-"""Pictures read from serialized messages, without a copy of their pixels.
+"""Pictures and point clouds read from serialized messages, without a copy of their data.
 
-A typed sensor_msgs/Image costs Python several copies of each byte. The layout read here is
+A typed message costs Python several copies of each byte. The layout read here is
 that of CDR (OMG DDSI-RTPS 2.5, 10.2): four bytes say the byte order, then each number lies at a
 multiple of its size, and texts and sequences begin with their length.
 """
@@ -10,7 +10,8 @@ from __future__ import annotations
 import struct
 from typing import NamedTuple
 
-from edge_pilot.errors import ImageError
+from edge_pilot.errors import CloudError, ImageError, InputError
+from edge_pilot.lidar import Cloud, Field
 
 ENCAPSULATION_BYTES = 4
 LITTLE_ENDIAN, BIG_ENDIAN = b"\x00\x01", b"\x00\x00"
@@ -61,13 +62,33 @@ def compressed(message: bytes) -> RawCompressed:
     return RawCompressed(reader.header(), reader.text(), reader.block())
 
 
-class _Reader:
-    """Walks through a serialized message."""
+def cloud(message: bytes) -> Cloud:
+    """Read a serialized sensor_msgs/PointCloud2.
 
-    def __init__(self, message: bytes) -> None:
+    Raises:
+        CloudError: the bytes end too early, or are no CDR.
+    """
+    reader = _Reader(message, CloudError)
+    stamp_ns = reader.header()
+    height, width, count = (reader.number("I") for _ in range(3))
+    fields = tuple(
+        Field(reader.text(), reader.number("I"), reader.number("B"), reader.number("I"))
+        for _ in range(count)
+    )
+    is_bigendian = bool(reader.number("B"))
+    point_step, row_step = reader.number("I"), reader.number("I")
+    data = reader.block()
+    return Cloud(stamp_ns, height, width, fields, is_bigendian, point_step, row_step, data)
+
+
+class _Reader:
+    """Walks through a serialized message; where it cannot, it raises `error`."""
+
+    def __init__(self, message: bytes, error: type[InputError] = ImageError) -> None:
+        self._error = error
         kind = message[:2]
         if kind not in (LITTLE_ENDIAN, BIG_ENDIAN):
-            raise ImageError(f"expected a message in CDR, got one that begins with {kind.hex()!r}")
+            raise error(f"expected a message in CDR, got one that begins with {kind.hex()!r}")
         self._order = "<" if kind == LITTLE_ENDIAN else ">"
         self._view = memoryview(message)[ENCAPSULATION_BYTES:]
         self._at = 0
@@ -95,7 +116,7 @@ class _Reader:
     def _take(self, size: int) -> memoryview:
         start, self._at = self._at, self._at + size
         if self._at > len(self._view):
-            raise ImageError(
-                f"expected at least {self._at} bytes in an image message, got {len(self._view)}"
+            raise self._error(
+                f"expected at least {self._at} bytes in a message, got {len(self._view)}"
             )
         return self._view[start : self._at]

@@ -5,18 +5,20 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
 
-from edge_pilot.card import ModelFile
+from edge_pilot.card import CameraModel, ModelFile, pinhole
 from edge_pilot.config import Config
 from edge_pilot.errors import EdgePilotError
 from edge_pilot.nodes.observer import Observer, Seen
 from edge_pilot.nodes.processes import Processes, isolated
 from edge_pilot.replay.drivelog import DriveLog, FrameLog
+from edge_pilot.replay.ground import seen_by
 from edge_pilot.sim.world import LANE_WIDTH, make_world
 from edge_pilot.types import NANOSECONDS, Command, Floats
 
@@ -133,7 +135,11 @@ def _log(
         lane_width_m=LANE_WIDTH,
         latency_ms=np.array(latency),
         stages_ms=_stages(seen, stamps),
-        frames=[_frame(seen, stamp, by_image) for stamp in stamps if stamp in seen.jpeg],
+        frames=[
+            _frame(seen, stamp, by_image, (model.card.input.camera, pinhole(config.camera)))
+            for stamp in stamps
+            if stamp in seen.jpeg
+        ],
         counts=_counts(seen, stamps, decided),
         states=_states(decided, begin_ns),
     )
@@ -158,7 +164,15 @@ def _stages(seen: Seen, stamps: list[int]) -> dict[str, Floats]:
     return stages
 
 
-def _frame(seen: Seen, stamp_ns: int, by_image: Mapping[int, int]) -> FrameLog:
+def _frame(
+    seen: Seen, stamp_ns: int, by_image: Mapping[int, int],
+    cameras: tuple[CameraModel, CameraModel],
+) -> FrameLog:  # fmt: skip
+    """Give one picture; `cameras` are the model's own, and the one that took it."""
+    obstacles = [
+        replace(one, box_px=seen_by(one.box_px, *cameras)) if one.box_px else one
+        for one in seen.obstacles.get(stamp_ns, ())
+    ]
     command: Command | None = seen.commands.get(by_image.get(stamp_ns, 0))
     return FrameLog(
         stamp_ns=stamp_ns,
@@ -166,6 +180,7 @@ def _frame(seen: Seen, stamp_ns: int, by_image: Mapping[int, int]) -> FrameLog:
         path=seen.paths.get(stamp_ns),
         prediction=seen.predictions.get(stamp_ns, {}),
         command=command,
+        obstacles=tuple(obstacles),
     )
 
 

@@ -21,8 +21,9 @@ from edge_pilot.card import ModelFile, pinhole
 from edge_pilot.ego import MAX_GAP_S, EgoFilter
 from edge_pilot.errors import InputError
 from edge_pilot.inference import backend
-from edge_pilot.nodes import messages, ros
+from edge_pilot.nodes import clouds, messages, ros
 from edge_pilot.nodes.cameras import Cameras
+from edge_pilot.nodes.debug import DebugImage
 from edge_pilot.nodes.meter import Latencies, Stopwatch, is_late
 from edge_pilot.pipeline import Decision, Pipeline
 from edge_pilot.types import EgoState, Frame, Prediction
@@ -95,10 +96,14 @@ class Pilot(LifecycleNode):
         self._path = ros.publisher(self, topics.PILOT_PATH)
         self._command = ros.publisher(self, topics.PILOT_COMMAND)
         self._prediction = ros.publisher(self, topics.PILOT_PREDICTION)
+        self._obstacles = ros.publisher(self, topics.PILOT_OBSTACLES)
+        self._markers = ros.publisher(self, topics.PILOT_OBSTACLE_MARKERS)
         self._diagnostics = ros.publisher(self, topics.DIAGNOSTICS)
+        self._debug = DebugImage(self, self._config)
 
     def _open_inputs(self) -> None:
         self._cameras = Cameras(self, self._on_picture)
+        self._scans = clouds.Scans(self, self._config.lidar, self._received_ns)
         ros.subscription(self, topics.CAMERA_INFO, self._on_camera_info)
         ros.subscription(self, topics.IMU, self._on_imu)
         ros.subscription(self, topics.ODOM, self._on_odom)
@@ -147,7 +152,13 @@ class Pilot(LifecycleNode):
             if self._is_new(frame):
                 watch.lap("read")
                 self._check_motion(frame)
-                self._publish(self._pipeline.step(frame, self._ego.state(), watch.lap), watch)
+                scan = self._scans.take(frame.stamp_ns)
+                watch.lap("scan")
+                ego = self._ego.state()
+                decision = self._pipeline.step(frame, ego, scan, watch.lap)
+                self._publish(decision, watch)
+                own = self._model.card.input.camera
+                self._debug.show(frame, decision, ego.speed_mps, self._camera, own)
         except InputError as error:
             self._complain(error)
 
@@ -174,6 +185,7 @@ class Pilot(LifecycleNode):
         # The path comes first, so that safety has it when it judges the command.
         self._path.publish(messages.write_path(decision.prediction.path))
         self._command.publish(messages.write_command(decision.command))
+        self._show(decision)
         latency_ms = (ros.now_ns(self) - stamp_ns) / 1e6
         self._latencies.add(time.monotonic_ns(), latency_ms)
         scalars = {
@@ -181,9 +193,16 @@ class Pilot(LifecycleNode):
             **{f"{stage}_ms": lap_ms for stage, lap_ms in watch.laps_ms.items()},
             "latency_ms": latency_ms,
             **self._cameras.counts(),
+            **self._scans.counts(),
             "frames_failed": self._failures,
         }
         self._prediction.publish(messages.write_scalars(stamp_ns, scalars))
+
+    def _show(self, decision: Decision) -> None:
+        stamp_ns, obstacles = decision.command.stamp_ns, decision.obstacles
+        self._obstacles.publish(clouds.write_obstacles(stamp_ns, obstacles))
+        if self._markers.get_subscription_count():
+            self._markers.publish(clouds.write_markers(stamp_ns, obstacles))
 
     def _report(self) -> None:
         summary = self._latencies.summary(time.monotonic_ns())
@@ -193,8 +212,10 @@ class Pilot(LifecycleNode):
             **_name(self._model),
             **summary,
             **self._cameras.counts(),
+            **self._scans.counts(),
             "frames_failed": self._failures,
             "last_error": self._last_error,
+            "last_scan_error": self._scans.last_error,
         }
         level = DiagnosticStatus.OK if is_driving else DiagnosticStatus.WARN
         message = messages.write_diagnostics(ros.now_ns(self), "pilot", level, sentence, values)

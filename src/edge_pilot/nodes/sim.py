@@ -42,7 +42,7 @@ class Sim(Node):
         self._camera_steps = max(1, round(1.0 / (config.camera.rate_hz * DT)))
         seed = config.sim.seed
         self._imu, self._odometer, self._gps = ImuSensor(seed), Odometer(seed), Gps(seed)
-        self._lidar = Lidar(seed)
+        self._lidar = Lidar(seed, config.lidar)
         self._command: Command | None = None
         self._counts = {"frames": 0, "skipped": 0, "late_commands": 0}
         self._transit_ms = self._render_ms = 0.0

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from edge_pilot.card import ModelCard
+from edge_pilot.perception.boxes import find
 from edge_pilot.types import EgoState, Floats, Path, Prediction, Tensor
 
 OUTPUTS = (
@@ -18,6 +19,29 @@ OUTPUTS = (
     "lane_offset",  # (B, 1) m, of the car from the lane's centre, positive left
     "heading_error",  # (B, 1) rad, of the car against the lane, positive left
 )
+# Of a network that finds obstacles, for each cell of a grid of `STRIDE` pixels:
+OBSTACLE_OUTPUTS = (
+    "obstacle_heat",  # (B, K, h, w) 0 to 1, that the middle of a box of card.kinds[k] is here
+    "obstacle_box",  # (B, 5, h, w) px from the cell to that middle, width, height; distance m
+)
+STRIDE = 4  # pixels of the network's input
+
+
+def outputs_of(card: ModelCard) -> tuple[str, ...]:
+    """Name the tensors that the network of a card gives."""
+    return OUTPUTS + OBSTACLE_OUTPUTS if card.kinds else OUTPUTS
+
+
+def output_shapes(card: ModelCard) -> dict[str, tuple[int, ...]]:
+    """Give the shape of each tensor for one frame."""
+    count, spec = len(card.path_distances_m), card.input
+    shapes: dict[str, tuple[int, ...]] = dict.fromkeys(OUTPUTS, (1, 1))
+    shapes["path"] = shapes["path_log_variance"] = (1, count)
+    if card.kinds:
+        grid = (spec.height_px // STRIDE, spec.width_px // STRIDE)
+        shapes["obstacle_heat"] = (1, len(card.kinds), *grid)
+        shapes["obstacle_box"] = (1, 5, *grid)
+    return shapes
 
 
 def encode_state(ego: EgoState, card: ModelCard) -> Tensor:
@@ -26,13 +50,23 @@ def encode_state(ego: EgoState, card: ModelCard) -> Tensor:
     return (np.array([values], np.float64) / card.state_scale).astype(np.float32)
 
 
-def decode(outputs: Mapping[str, Tensor], card: ModelCard, stamp_ns: int) -> Prediction:
-    """Turn the outputs for one frame, each (1, ...), into a prediction."""
+def decode(
+    outputs: Mapping[str, Tensor], card: ModelCard, stamp_ns: int, forward_m: float = 0.0
+) -> Prediction:
+    """Turn the outputs for one frame, each (1, ...), into a prediction.
+
+    `forward_m` is where the camera sits in front of `base_link`.
+    """
     lane_offset = float(outputs["lane_offset"][0, 0])
     heading_error = float(outputs["heading_error"][0, 0])
     lateral = np.concatenate([[-lane_offset * np.cos(heading_error)], outputs["path"][0]])
     points = points_along(lateral, (0.0, *card.path_distances_m))
     points[:, 0] -= lane_offset * np.sin(heading_error)
+    found = (
+        find(outputs["obstacle_heat"][0], outputs["obstacle_box"][0], card, forward_m)
+        if card.kinds
+        else ()
+    )
     return Prediction(
         stamp_ns=stamp_ns,
         path=Path(stamp_ns, points),
@@ -41,6 +75,7 @@ def decode(outputs: Mapping[str, Tensor], card: ModelCard, stamp_ns: int) -> Pre
         curvature_std_1pm=float(np.exp(0.5 * outputs["curvature_log_variance"][0, 0])),
         lane_offset_m=lane_offset,
         heading_error_rad=heading_error,
+        detections=found,
     )
 
 

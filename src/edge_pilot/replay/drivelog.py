@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from edge_pilot.types import Command, Floats, Path
+from edge_pilot.types import Command, Floats, Obstacle, Path
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -17,6 +17,7 @@ class FrameLog:
     path: Path | None
     prediction: Mapping[str, float]  # named scalars of pilot/prediction
     command: Command | None  # what the vehicle was told then
+    obstacles: tuple[Obstacle, ...] = ()  # boxes in pixels of the picture
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -15,11 +15,13 @@ from edge_pilot.types import NANOSECONDS, Floats
 Axes: TypeAlias = Any  # matplotlib's, which is imported when it is needed
 INK, SOFT, GRID, LANE = "#010101", "#020202", "#030303", "#040404"
 FIRST, SECOND, BAD, GOOD, SKY = "#050505", "#060606", "#070707", "#080808", "#090909"
+THIRD = "#0a0a0a"
 # The page defines these for light and dark; the data's are of Okabe and Ito, which people with
 # any colour vision can tell apart.
 VARIABLES = {
     INK: "--ink", SOFT: "--soft", GRID: "--grid", LANE: "--lane", FIRST: "--blue",
     SECOND: "--orange", BAD: "--red", GOOD: "--green", SKY: "--sky",
+    THIRD: "--purple",
 }  # fmt: skip
 STYLE: Any = {
     "svg.fonttype": "none", "font.family": "sans-serif", "font.size": 10.0,
@@ -55,14 +57,18 @@ def render(name: str, log: DriveLog, width_m: float, width_pt: float) -> str:
         width_m: the car's.
         width_pt: in points, which are the pixels of the page where it has this width.
     """
+    figure = FIGURES[name]
+    return to_svg(name, width_pt, figure.height_pt, lambda axes: figure.draw(axes, log, width_m))
+
+
+def to_svg(name: str, width_pt: float, height_pt: float, draw: Callable[[Axes], None]) -> str:
+    """Give what `draw` draws into axes as an <svg> element; `name` goes before its ids."""
     import matplotlib as mpl
     from matplotlib.figure import Figure as Canvas
 
-    figure = FIGURES[name]
     with mpl.rc_context({**STYLE, "svg.hashsalt": name}):
-        canvas = Canvas((width_pt / 72.0, figure.height_pt / 72.0), layout="constrained")
-        axes = canvas.add_subplot()
-        figure.draw(axes, log, width_m)
+        canvas = Canvas((width_pt / 72.0, height_pt / 72.0), layout="constrained")
+        draw(canvas.add_subplot())
         file = io.StringIO()
         nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
         canvas.savefig(file, format="svg", transparent=True, metadata=nothing)
@@ -103,7 +109,7 @@ def _draw_map(axes: Axes, log: DriveLog, width_m: float) -> None:
             axes.plot(*at.T, marker, color=BAD, markersize=8, markeredgewidth=2, label=said)
     axes.set(xlabel="along [m]", ylabel="across [m]")
     axes.set_aspect("equal", adjustable="datalim")
-    _legend(axes)
+    legend(axes)
     extent = np.ptp(road, axis=0) + ROAD_AROUND_M
     height = MAP_ROOM_IN + axes.figure.get_figwidth() * extent[1] / extent[0]
     axes.figure.set_figheight(float(np.clip(height, *MAP_HEIGHT_IN)))
@@ -206,7 +212,7 @@ def _draw_latency(axes: Axes, log: DriveLog, width_m: float) -> None:
         value = float(np.percentile(latency, percent))
         label = f"p{percent}: {value:.1f} ms"
         axes.axvline(value, color=SECOND, linewidth=1.6, linestyle=style, label=label)
-    _legend(axes)
+    legend(axes)
 
 
 def _draw_states(axes: Axes, log: DriveLog, width_m: float) -> None:
@@ -226,10 +232,11 @@ def _draw_states(axes: Axes, log: DriveLog, width_m: float) -> None:
 def _finish(axes: Axes, log: DriveLog) -> None:
     axes.set_xlabel("time [s]")
     axes.set_xlim(0.0, max(float(log.truth["time_s"][-1]), 0.1))
-    _legend(axes)
+    legend(axes)
 
 
-def _legend(axes: Axes) -> None:
+def legend(axes: Axes) -> None:
+    """Name the lines above the axes."""
     handles, labels = axes.get_legend_handles_labels()
     if labels:
         columns = 6 if axes.figure.get_figwidth() * 72.0 > NARROW_PT else 2

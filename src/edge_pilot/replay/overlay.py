@@ -8,14 +8,13 @@ from typing import cast
 import cv2
 import numpy as np
 
-from edge_pilot.config import CameraConfig, VehicleConfig
-from edge_pilot.replay import gauges
-from edge_pilot.replay.gauges import SHIFT
-from edge_pilot.types import Command, Floats, Image, Path
+from edge_pilot.config import CameraConfig, ControlConfig, VehicleConfig
+from edge_pilot.replay import gauges, marks
+from edge_pilot.replay.ground import SCALE, SHIFT, on_canvas
+from edge_pilot.replay.marks import Mark
+from edge_pilot.types import Command, Floats, Image, Obstacle, Path
 
-SCALE = 2  # of the drawing against the camera's picture
-WIDTH_M = VehicleConfig().width_m  # of the corridor where nothing else is said
-NEAR_M = 0.5  # in front of the camera; what is nearer is cut off
+CAR, CONTROL = VehicleConfig(), ControlConfig()  # where nothing else is said
 SAME_M = 1e-3  # points nearer to one another are one
 STEP_M = 0.5  # between the corners of what is drawn
 GREEN, PALE_GREEN, WHITE = (0, 196, 132), (150, 240, 205), (255, 255, 255)
@@ -30,9 +29,11 @@ def draw(
     command: Command | None,
     camera: CameraConfig,
     caption: Sequence[str] = (),
-    width_m: float = WIDTH_M,
+    vehicle: VehicleConfig = CAR,
+    obstacles: Sequence[Obstacle] = (),
+    control: ControlConfig = CONTROL,
 ) -> Image:
-    """Draw path, steering, speed and lateral offset into an enlarged copy of a picture.
+    """Draw path, obstacles, steering, speed and offset into an enlarged copy of a picture.
 
     The edge of the pale band beside the corridor is one standard deviation `path_std_m` of the
     prediction away at the path's far end, and proportionally less before.
@@ -44,43 +45,36 @@ def draw(
         command: what the vehicle was told, or None.
         camera: which camera took the picture.
         caption: lines of text for the upper left corner.
-        width_m: the car's.
+        vehicle: the car.
+        obstacles: what is around the car, with boxes in pixels of `image`.
+        control: how it follows and brakes.
 
     Returns:
         (SCALE H, SCALE W, 3) RGB.
     """
-    canvas = cast("Image", cv2.resize(image, None, fx=SCALE, fy=SCALE,
-                                      interpolation=cv2.INTER_CUBIC))  # fmt: skip
-    if path is not None and len(path.points_m) > 1:
-        _draw_path(canvas, path.points_m, prediction.get("path_std_m", 0.0), width_m, camera)
+    speed_mps = prediction.get("speed_mps", 0.0)
+    marked = marks.of_obstacles(obstacles, path, speed_mps, vehicle, control, camera)
+    std_m = prediction.get("path_std_m", 0.0)
+    canvas = sketch(image, path, std_m, marked, camera, vehicle.width_m)
     gauges.draw(canvas, prediction, command, caption)
     return canvas
 
 
-def project(points_m: Floats, camera: CameraConfig) -> Floats:
-    """Give the pixels (M, 2) of a line on the ground, given by points (N, 2) of base_link.
-
-    Whole numbers are the centres of pixels. What is less than NEAR_M in front of the camera is
-    cut off, with a new point where the line crosses that plane.
-    """
-    cos, sin = np.cos(camera.pitch_rad), np.sin(camera.pitch_rad)
-    ahead = points_m[:, 0] - camera.forward_m
-    depth = ahead * cos + camera.height_m * sin
-    down = camera.height_m * cos - ahead * sin
-    seen = _cut(np.column_stack([-points_m[:, 1], down, depth]))
-    middle = 0.5 * (np.array([camera.width_px, camera.height_px]) - 1.0)
-    return middle + camera.focal_px * seen[:, :2] / seen[:, 2:]
-
-
-def _cut(line: Floats) -> Floats:
-    """Keep what of a line (N, 3) of camera coordinates is beyond NEAR_M, with its new ends."""
-    over = line[:, 2] - NEAR_M
-    is_seen = over >= 0.0
-    last = np.flatnonzero(is_seen[1:] != is_seen[:-1])  # the points before each crossing
-    share = over[last] / (over[last] - over[last + 1])
-    crossings = line[last] + share[:, None] * (line[last + 1] - line[last])
-    kept = np.insert(is_seen, last + 1, True)
-    return np.insert(line, last + 1, crossings, axis=0)[kept]
+def sketch(
+    image: Image,
+    path: Path | None,
+    path_std_m: float,
+    marked: Sequence[Mark],
+    camera: CameraConfig,
+    width_m: float = CAR.width_m,
+) -> Image:
+    """Draw path and marks only; see `draw`."""
+    canvas = cast("Image", cv2.resize(image, None, fx=SCALE, fy=SCALE,
+                                      interpolation=cv2.INTER_CUBIC))  # fmt: skip
+    if path is not None and len(path.points_m) > 1 and np.isfinite(path.points_m).all():
+        _draw_path(canvas, path.points_m, path_std_m, width_m, camera)
+    marks.draw(canvas, marked, camera)
+    return canvas
 
 
 def _draw_path(
@@ -88,8 +82,8 @@ def _draw_path(
 ) -> None:
     line, left = _smooth(points_m)
     half, spread = 0.5 * width_m, std_m * np.linspace(0.0, 1.0, len(line))[:, None]
-    edges = [_on_canvas(line + side * half * left, camera) for side in (1.0, -1.0)]
-    outer = [_on_canvas(line + side * (half + spread) * left, camera) for side in (1.0, -1.0)]
+    edges = [on_canvas(line + side * half * left, camera) for side in (1.0, -1.0)]
+    outer = [on_canvas(line + side * (half + spread) * left, camera) for side in (1.0, -1.0)]
     if min(map(len, edges + outer)) < 2:
         return  # all of it is behind the camera
     corridor = _filled(canvas, *edges)
@@ -98,7 +92,7 @@ def _draw_path(
         _tint(canvas, cast("Image", band), PALE_GREEN, SPREAD)
     _tint(canvas, corridor, GREEN, CORRIDOR)
     _tint(canvas, _stroked(canvas, edges), PALE_GREEN, EDGE)
-    _tint(canvas, _stroked(canvas, [_on_canvas(line, camera)]), WHITE, CENTRE)
+    _tint(canvas, _stroked(canvas, [on_canvas(line, camera)]), WHITE, CENTRE)
 
 
 def _smooth(points_m: Floats) -> tuple[Floats, Floats]:
@@ -125,12 +119,6 @@ def _smooth(points_m: Floats) -> tuple[Floats, Floats]:
     slope = np.gradient(line, axis=0) if len(line) > 1 else np.zeros_like(line)
     normals = np.column_stack([-slope[:, 1], slope[:, 0]])
     return line, normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-9)
-
-
-def _on_canvas(points_m: Floats, camera: CameraConfig) -> Image:
-    """Project to the enlarged picture, in OpenCV's fixed-point pixels (M, 2)."""
-    pixels = (project(points_m, camera) + 0.5) * SCALE - 0.5
-    return cast("Image", np.rint(np.clip(pixels, -1e4, 1e4) * 2**SHIFT).astype(np.int32))
 
 
 def _filled(canvas: Image, left: Image, right: Image) -> Image:

@@ -13,11 +13,11 @@ STYLE = """
 :root { color-scheme: light dark;
   --page: #ffffff; --card: #f5f6f7; --ink: #16191d; --soft: #59616a; --grid: #dfe2e6;
   --lane: #e4e7ea; --blue: #0072b2; --sky: #56b4e9; --orange: #e69f00; --red: #d55e00;
-  --green: #009e73; }
+  --green: #009e73; --purple: #cc79a7; }
 @media (prefers-color-scheme: dark) { :root {
   --page: #14171a; --card: #1d2125; --ink: #eceff2; --soft: #a3acb5; --grid: #343a41;
   --lane: #2b3036; --blue: #3f9fdb; --sky: #9ad4f7; --orange: #f0b429; --red: #f0763a;
-  --green: #2cc295; } }
+  --green: #2cc295; --purple: #e39ac3; } }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--page); color: var(--ink);
   font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; }
@@ -36,12 +36,15 @@ video, img { display: block; width: 100%; height: auto; border-radius: 8px;
   background: #000; }
 .media { margin: 28px 0 12px; }
 .strip { display: grid; grid-template-columns: repeat(3, 1fr); gap: 10px; }
+.pairs { display: grid; grid-template-columns: repeat(2, 1fr); gap: 18px 14px; }
+.pairs figure { margin: 0; } .pairs figcaption { margin-top: 4px; }
 .cards { display: grid; grid-template-columns: 1fr 1fr; gap: 14px; }
 .card { background: var(--card); border-radius: 8px; padding: 14px 16px; }
 .halves { display: grid; grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 32px; }
 figure { margin: 28px 0 0; }
 .halves figure { margin: 0; }
-.halves + figure, figure + .halves { margin-top: 28px; }
+.halves + figure, figure + .halves, .halves + .halves { margin-top: 28px; }
+.pairs + h3, .note + h3 { margin-top: 20px; }
 figcaption { margin-top: 8px; max-width: 75ch; }
 svg { display: block; width: 100%; height: auto; overflow: visible; }
 svg text { font-family: inherit !important; }
@@ -52,11 +55,13 @@ th, td { padding: 3px 0; border-top: 1px solid var(--grid); vertical-align: top;
 tr:first-child > * { border-top: 0; }
 td { text-align: right; font-variant-numeric: tabular-nums; padding-left: 14px;
   overflow-wrap: break-word; }
+.scroll { overflow-x: auto; }
 td.words { text-align: left; }
 @media (max-width: 720px) {
   main { padding: 20px 14px 48px; }
   .halves, .cards { grid-template-columns: minmax(0, 1fr); }
   .strip { grid-template-columns: 1fr 1fr; gap: 8px; }
+  .pairs { grid-template-columns: 1fr; }
   .narrow { display: block; } .wide { display: none; } }
 @media print { figure, .card { break-inside: avoid; } }
 """

@@ -12,8 +12,8 @@ from urllib.parse import quote
 import cv2
 import numpy as np
 
-from edge_pilot.config import CameraConfig
-from edge_pilot.replay import figures, overlay, page, video
+from edge_pilot.config import CameraConfig, VehicleConfig
+from edge_pilot.replay import encounters, figures, overlay, page, video
 from edge_pilot.replay.drivelog import DriveLog
 from edge_pilot.types import Floats
 
@@ -91,7 +91,7 @@ def write(
     camera: CameraConfig,
     out_folder: Path,
     video_path: Path | None,
-    width_m: float = overlay.WIDTH_M,
+    vehicle: VehicleConfig = overlay.CAR,
 ) -> None:
     """Write `report.html`, self-contained but for a video that is too large to go into it.
 
@@ -100,20 +100,20 @@ def write(
         camera: what took its pictures.
         out_folder: where it goes; exists.
         video_path: a WebM file of the drive, or None.
-        width_m: the car's.
+        vehicle: the car.
 
     Raises:
         ImageError: a picture of the log is damaged.
         OSError: the file cannot be written.
     """
-    total = summary(log)
-    stills = _stills(log, camera, width_m)
+    total, width_m = summary(log), vehicle.width_m
+    stills = _stills(log, camera, vehicle)
     parts = [
         _head(log, total),
         _film(video_path, out_folder, stills) if video_path else "",
         _strip(stills) if stills else "",
         "<h2>In numbers</h2>",
-        _numbers(log, total),
+        _numbers(log, total, vehicle),
         "<h2>The drive</h2>",
         *(_wide(name, log, width_m) for name in ("map", "lateral")),
         _halves(_half(name, log, width_m) for name in ("steering", "speed")),
@@ -139,7 +139,8 @@ def _film(path: Path, out_folder: Path, stills: Sequence[str]) -> str:
     size = path.stat().st_size
     source = quote(os.path.relpath(path, out_folder))
     caption = "The drive with what the car made of it: where it means to drive (green, as wide as "
-    caption += "the car; paler: one standard deviation of the path), steering, offset and speed."
+    caption += "the car; paler: one standard deviation of the path), what it saw (vermilion: what "
+    caption += "it brakes for), steering, offset and speed."
     if size < LARGEST_VIDEO:
         source = page.data_uri("video/webm", path.read_bytes())
     else:
@@ -159,19 +160,19 @@ def _strip(stills: Sequence[str]) -> str:
     return page.figure(f'<div class="strip">\n{pictures}\n</div>', caption)
 
 
-def _stills(log: DriveLog, camera: CameraConfig, width_m: float) -> list[str]:
+def _stills(log: DriveLog, camera: CameraConfig, vehicle: VehicleConfig) -> list[str]:
     """Give some pictures of the drive, everything drawn into them, as addresses."""
     chosen = np.unique(np.linspace(0, len(log.frames) - 1, STILLS).round().astype(int))
     addresses = []
     for i in chosen if log.frames else ():
-        picture = video.still(log, log.frames[i], camera, width_m)
+        picture = video.still(log, log.frames[i], camera, vehicle)
         bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
         jpeg = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, 85])[1].tobytes()
         addresses.append(page.data_uri("image/jpeg", jpeg))
     return addresses
 
 
-def _numbers(log: DriveLog, total: Mapping[str, Any]) -> str:
+def _numbers(log: DriveLog, total: Mapping[str, Any], vehicle: VehicleConfig) -> str:
     rows = {
         "Drive": [
             ("distance", f"{total['distance_m']:.0f} m"),
@@ -193,9 +194,19 @@ def _numbers(log: DriveLog, total: Mapping[str, Any]) -> str:
                               ("longest", "max"))
         ],
         "Frames and decisions": [(name, str(count)) for name, count in log.counts.items()],
+        "Obstacles that were met": _met(log, vehicle),
     }  # fmt: skip
     cards = "\n".join(page.card(title, lines) for title, lines in rows.items())
     return f'<div class="cards">\n{cards}\n</div>'
+
+
+def _met(log: DriveLog, vehicle: VehicleConfig) -> list[tuple[str, str]]:
+    """Say how many things of each kind were seen, and how many of them the car braked for."""
+    met = encounters.find(log, vehicle, overlay.CONTROL)
+    return [
+        (kind, f"{seen}, braked for {braked or 'none'}")
+        for kind, (seen, braked) in encounters.count(met).items()
+    ] or [("any", "none was seen")]
 
 
 def _wide(name: str, log: DriveLog, width_m: float) -> str:

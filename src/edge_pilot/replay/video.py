@@ -8,10 +8,11 @@ from fractions import Fraction
 from pathlib import Path
 
 from edge_pilot import images
-from edge_pilot.config import CameraConfig
+from edge_pilot.config import CameraConfig, VehicleConfig
 from edge_pilot.errors import EdgePilotError
 from edge_pilot.replay import overlay
 from edge_pilot.replay.drivelog import DriveLog, FrameLog
+from edge_pilot.replay.ground import SCALE
 from edge_pilot.types import NANOSECONDS, Image
 
 # In its real-time mode VP9 costs 5 ms a picture, a seventh of what VP8 does.
@@ -30,7 +31,7 @@ def write(
     path: Path,
     rate_hz: float = 20.0,
     progress: Progress = lambda done, total: None,
-    width_m: float = overlay.WIDTH_M,
+    vehicle: VehicleConfig = overlay.CAR,
 ) -> None:
     """Write a drive with what the car made of it drawn into each picture.
 
@@ -43,7 +44,7 @@ def write(
         path: of the file, which ends in .webm; another one there is replaced.
         rate_hz: pictures a second, of the drive and so of the video.
         progress: called after each picture with how many are done, and of how many.
-        width_m: the car's.
+        vehicle: the car.
 
     Raises:
         ImageError: a picture of the log is damaged.
@@ -59,11 +60,11 @@ def write(
     try:
         with av.open(str(path), "w", format="webm") as film:
             stream = film.add_stream(CODEC, rate=Fraction(rate_hz), options=OPTIONS)
-            stream.width = overlay.SCALE * camera.width_px
-            stream.height = overlay.SCALE * camera.height_px
+            stream.width = SCALE * camera.width_px
+            stream.height = SCALE * camera.height_px
             stream.pix_fmt, stream.bit_rate = "yuv420p", BITS_PER_S
             for done, frame in enumerate(frames, start=1):
-                picture = still(log, frame, camera, width_m)
+                picture = still(log, frame, camera, vehicle)
                 film.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
                 progress(done, len(frames))
             film.mux(stream.encode())
@@ -72,7 +73,7 @@ def write(
 
 
 def still(
-    log: DriveLog, frame: FrameLog, camera: CameraConfig, width_m: float = overlay.WIDTH_M
+    log: DriveLog, frame: FrameLog, camera: CameraConfig, vehicle: VehicleConfig = overlay.CAR
 ) -> Image:
     """Give one picture (2 H, 2 W, 3) RGB of the drive with everything drawn into it.
 
@@ -86,8 +87,9 @@ def still(
         _, state, sentence = said[-1]
         caption = [f"{time_s:.1f} s  {state}", sentence]
     return overlay.draw(
-        image, frame.path, frame.prediction, frame.command, camera, caption, width_m
-    )
+        image, frame.path, frame.prediction, frame.command, camera, caption, vehicle,
+        frame.obstacles,
+    )  # fmt: skip
 
 
 def _paced(log: DriveLog, rate_hz: float) -> list[FrameLog]:

@@ -15,25 +15,30 @@ import numpy as np
 
 from edge_pilot.config import Config
 from edge_pilot.ego import EgoFilter
+from edge_pilot.lidar import placed
 from edge_pilot.pipeline import Pipeline
 from edge_pilot.safety.supervisor import Moment, Supervisor
-from edge_pilot.sim.expert import expert
-from edge_pilot.sim.sensors import ImuSensor, Odometer
+from edge_pilot.sim import judge
+from edge_pilot.sim.expert import demand, expert
+from edge_pilot.sim.sensors import MAX_RANGE_M, ImuSensor, Lidar, Odometer
 from edge_pilot.sim.simulator import (
     COMMAND_STEPS,
+    LIDAR_STEPS,
     ODOMETRY_STEPS,
     STANDING,
     START,
     Simulator,
+    Truth,
 )
 from edge_pilot.sim.vehicle import DT
-from edge_pilot.types import Command, Floats, Frame, Image
+from edge_pilot.types import Command, Floats, Frame, Image, Scan
 
+LIDAR_PHASE = 2  # steps: its turns end between two pictures
 GIVE_UP_S = 20.0  # of standing still
 MIN_PROGRESS_MPS = 2.0  # a drive slower than this on the whole is over
 COLUMNS = ("time_s", "s_m", "x_m", "y_m", "heading_rad", "speed_mps", "yaw_rate_radps",
            "steering_rad", "lateral_m", "heading_error_rad", "curvature_1pm", "off_lane",
-           "collided")  # fmt: skip
+           "collided", "demand_mps2", "perfect_mps2")  # fmt: skip
 
 
 class Driver(Protocol):
@@ -82,13 +87,18 @@ class Model:
         self._pipeline = pipeline
         self._look = look
         self._imu, self._odometer = ImuSensor(seed), Odometer(seed)
+        self._lidar = (
+            Lidar(seed, config.lidar) if config.sim.lidar and config.pilot.use_lidar else None
+        )
+        self._scan: Scan | None = None
+        self._mount = config.lidar
         self._with_odometry = with_odometry
         self._filter = EgoFilter()
         self._supervisor = Supervisor(config, _moment(sim))
         self._is_engaged = False
 
     def sense(self, sim: Simulator) -> None:
-        """Feed the filters of pilot and safety."""
+        """Feed the filters of pilot and safety, and let the LiDAR turn."""
         imu = self._imu.sample(sim.motion, sim.stamp_ns)
         self._filter.add_imu(imu)
         self._supervisor.track.add_imu(imu)
@@ -96,11 +106,16 @@ class Model:
             speed = self._odometer.sample(sim.motion, sim.stamp_ns).speed_mps
             self._filter.add_speed(sim.stamp_ns, speed, 0.1)
             self._supervisor.track.add_speed(sim.stamp_ns, speed, 0.1)
+        if self._lidar and sim.steps % LIDAR_STEPS == LIDAR_PHASE:
+            points = self._lidar.scan(sim.motion, sim.obstacles(MAX_RANGE_M))
+            self._scan = Scan(sim.stamp_ns, placed(points, self._mount))
 
     def decide(self, sim: Simulator) -> Command:
         """Propose from the picture, and give what safety makes of it."""
         now = _moment(sim)
-        decision = self._pipeline.step(Frame(sim.stamp_ns, self._look()), self._filter.state())
+        frame, scan = Frame(sim.stamp_ns, self._look()), self._scan
+        self._scan = None  # each is given once
+        decision = self._pipeline.step(frame, self._filter.state(), scan)
         self._supervisor.track.add_path(decision.prediction.path)
         self._supervisor.propose(decision.command, now)
         if not self._is_engaged:
@@ -129,6 +144,7 @@ class Score(NamedTuple):
     distance_m: float
     departures: int
     collisions: int
+    false_brakes: int
     stuck_s: float
     lateral_mean_m: float
     lateral_max_m: float
@@ -136,27 +152,29 @@ class Score(NamedTuple):
     speed_min_mps: float  # after the first 100 m
     speed_max_mps: float
     departures_per_km: float
+    false_brakes_per_km: float
 
 
-def drive(sim: Simulator, driver: Driver, distance_m: float) -> Trajectory:
+def drive(sim: Simulator, driver: Driver, distance_m: float, config: Config) -> Trajectory:
     """Drive until `distance_m` is done, or the car stands for too long, or is too slow."""
     rows: list[tuple[float, ...]] = []
     departures = collisions = 0
     command, standing_s, touched = Command(0, 0.0, 0.0), 0.0, False
     while True:
         if sim.steps % COMMAND_STEPS == 0:
-            row = _row(sim)
-            rows.append(row)
-            if row[1] - START >= distance_m or sim.at_end or _is_stuck(sim, row, standing_s):
+            truth, speed = sim.truth(), sim.motion.speed
+            rows.append((*_row(sim, truth), 0.0, demand(sim, config)))
+            if truth.s - START >= distance_m or sim.at_end or _is_late(sim, truth, standing_s):
                 break
-            collisions += bool(row[-1]) and not touched
-            touched = bool(row[-1])
-            if row[-2]:
+            collisions += truth.collided and not touched
+            touched = truth.collided
+            if truth.off_lane:
                 departures += 1
-                sim.place(row[1], row[5])
-            standing_s = standing_s + COMMAND_STEPS * DT if row[5] < STANDING else 0.0
+                sim.place(truth.s, speed)
+            standing_s = standing_s + COMMAND_STEPS * DT if speed < STANDING else 0.0
             driver.sense(sim)
             command = driver.decide(sim)
+            rows[-1] = (*rows[-1][:-2], command.acceleration_mps2, rows[-1][-1])
         else:
             driver.sense(sim)
         sim.step(command.steering_rad, command.acceleration_mps2)
@@ -171,23 +189,28 @@ def score(drives: Sequence[Trajectory]) -> Score:
     jerk = np.concatenate([_lateral_jerk(one) for one in drives])
     distance = float(sum(one.column("s_m")[-1] - START for one in drives))
     departures = sum(one.departures for one in drives)
+    false_brakes = sum(_false_brakes(one) for one in drives)
     under_way = speed[later] if later.any() else speed
     return Score(
         distance_m=distance,
         departures=departures,
         collisions=sum(one.collisions for one in drives),
-        stuck_s=float(sum(_stuck_s(one) for one in drives)),
+        false_brakes=false_brakes,
+        stuck_s=sum(
+            judge.stuck_s(one.column("speed_mps"), one.column("perfect_mps2")) for one in drives
+        ),
         lateral_mean_m=float(lateral.mean()),
         lateral_max_m=float(lateral.max()),
         lateral_jerk_p95_mps3=float(np.percentile(jerk, 95)) if len(jerk) else 0.0,
         speed_min_mps=float(under_way.min()),
         speed_max_mps=float(under_way.max()),
         departures_per_km=1000.0 * departures / max(distance, 1.0),
+        false_brakes_per_km=1000.0 * false_brakes / max(distance, 1.0),
     )
 
 
-def _row(sim: Simulator) -> tuple[float, ...]:
-    motion, truth = sim.motion, sim.truth()
+def _row(sim: Simulator, truth: Truth) -> tuple[float, ...]:
+    motion = sim.motion
     return (
         sim.time_s, truth.s, motion.x, motion.y, motion.heading, motion.speed, motion.yaw_rate,
         motion.steering, truth.lateral, truth.heading_error, truth.curvature,
@@ -195,17 +218,14 @@ def _row(sim: Simulator) -> tuple[float, ...]:
     )  # fmt: skip
 
 
-def _is_stuck(sim: Simulator, row: tuple[float, ...], standing_s: float) -> bool:
-    too_slow = sim.time_s > 60.0 and row[1] - START < MIN_PROGRESS_MPS * sim.time_s
+def _is_late(sim: Simulator, truth: Truth, standing_s: float) -> bool:
+    too_slow = sim.time_s > 60.0 and truth.s - START < MIN_PROGRESS_MPS * sim.time_s
     return standing_s > GIVE_UP_S or too_slow
 
 
-def _stuck_s(drive: Trajectory) -> float:
-    """Give the time at standstill after the car first moved, or all of it if it never did."""
-    speed = drive.column("speed_mps")
-    moved = np.flatnonzero(speed >= STANDING)
-    first = int(moved[0]) if moved.size else 0
-    return float((speed[first:] < STANDING).sum()) * COMMAND_STEPS * DT
+def _false_brakes(drive: Trajectory) -> int:
+    columns = (drive.column(name) for name in ("demand_mps2", "perfect_mps2", "speed_mps"))
+    return judge.false_brakes(*columns)
 
 
 def _lateral_jerk(drive: Trajectory) -> Floats:

@@ -9,11 +9,14 @@ import numpy as np
 
 from edge_pilot.config import Config
 from edge_pilot.control.lateral import steer
+from edge_pilot.control.leads import leads
 from edge_pilot.control.longitudinal import accelerate
 from edge_pilot.sim.simulator import Simulator
 from edge_pilot.types import Command, EgoState, Path
 
-DISTANCES_M = tuple(float(d) for d in range(5, 50, 5))
+REACH_M = 80.0
+DISTANCES_M = tuple(float(d) for d in range(5, 85, 5))
+PLANNED = 10  # points of the path, to 45 m: bends farther away are none of today's business
 
 
 def expert(sim: Simulator, config: Config) -> Command:
@@ -21,14 +24,21 @@ def expert(sim: Simulator, config: Config) -> Command:
     return follow(sim.path_ahead(DISTANCES_M), sim, config)
 
 
+def demand(sim: Simulator, config: Config) -> float:
+    """Give the acceleration [m/s^2] that the car's own control wants with perfect sight."""
+    return expert(sim, config).acceleration_mps2
+
+
 def follow(path: Path, sim: Simulator, config: Config) -> Command:
-    """Drive along a path with the true speed."""
-    motion = sim.motion
+    """Drive along a path with the true speed, and brake for what perfect sight sees."""
+    motion, vehicle, control = sim.motion, config.vehicle, config.control
     ego = EgoState(sim.stamp_ns, motion.speed, motion.yaw_rate)
+    near = Path(path.stamp_ns, path.points_m[:PLANNED])
+    found = leads(sim.truth_obstacles(REACH_M), path, ego, vehicle, control)
     return Command(
         sim.stamp_ns,
-        steer(path, ego, config.vehicle, config.control),
-        accelerate(path, ego, config.control),
+        steer(near, ego, vehicle, control),
+        accelerate(near, ego, control, found),
     )
 
 

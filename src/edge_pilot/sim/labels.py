@@ -1,4 +1,4 @@
-"""What a detector should find in a picture: boxes around vehicles and pedestrians."""
+"""What a detector should find in a picture: boxes around vehicles and people."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ from edge_pilot.config import CameraConfig
 from edge_pilot.sim.sensors import corners, hit_distance, rotation, table
 from edge_pilot.sim.vehicle import Motion
 from edge_pilot.sim.world import Box
-from edge_pilot.types import Floats
+from edge_pilot.types import KINDS, Floats
 
-KINDS = ("vehicle", "pedestrian")
 NEAR = 0.5  # m, the renderer's near plane
 GRID = 8  # rays a side to judge what is hidden
 EDGES = np.array([(0, 1), (1, 2), (2, 3), (3, 0), (4, 5), (5, 6), (6, 7), (7, 4), (0, 4), (1, 5),
@@ -36,7 +35,7 @@ class Label:
 
 
 def boxes_2d(boxes: Sequence[Box], motion: Motion, camera: CameraConfig) -> list[Label]:
-    """Label every vehicle and pedestrian in the picture, the hidden ones too.
+    """Label everything of `KINDS` in the picture, what is hidden too.
 
     A label surrounds the projected box, so it may be some pixels wider than what is drawn in it.
     All `boxes` hide others; a tree counts as a full box.

@@ -17,7 +17,7 @@ from panda3d import core as p3d
 
 from edge_pilot.config import CameraConfig
 from edge_pilot.errors import InputError
-from edge_pilot.sim import scenery
+from edge_pilot.sim import bodies, scenery
 from edge_pilot.sim.look import LOOKS, Film, Look
 from edge_pilot.sim.scenery import Mesh
 from edge_pilot.sim.vehicle import Motion
@@ -44,7 +44,7 @@ class Renderer:
     """Draws one world at a time."""
 
     def __init__(self, camera: CameraConfig) -> None:
-        self._camera = camera
+        self._camera = self._own_camera = camera
         self._film = Film(camera)
         width, height = SCALE * camera.width_px, SCALE * camera.height_px
         self._engine = p3d.GraphicsEngine.getGlobalPtr()
@@ -55,9 +55,15 @@ class Renderer:
         self._lens.setFocalLength(camera.focal_px)
         self._lens.setNearFar(NEAR, FAR)
 
-    def show(self, world: World) -> None:
-        """Build the scene of a world, in place of the one before."""
-        look = LOOKS[world.light]
+    def show(
+        self, world: World, camera: CameraConfig | None = None, look: Look | None = None
+    ) -> None:
+        """Build the scene of a world, in place of the one before.
+
+        `camera` mounts the same camera elsewhere; `look` is another light than the world's own.
+        """
+        look = look or LOOKS[world.light]
+        self._camera = camera or self._own_camera
         rng = np.random.default_rng([world.seed, 0x7E87])
         self._world = world
         self._root = p3d.NodePath("world")
@@ -67,8 +73,8 @@ class Renderer:
         self._buffer.removeAllDisplayRegions()
         self._buffer.makeDisplayRegion().setCamera(self._eye)
         self._sky = _sky(self._root, look, rng)
-        self._ground = _ground(self._root, world, rng)
-        _static(self._root, world, rng)
+        self._ground = _ground(self._root, world, look, rng)
+        _static(self._root, world, look, rng)
         self._actors = [_actor(self._root, item) for item in world.actors]
         self._haze = _haze(self._root, look)
         self._film.load(look, world)
@@ -82,7 +88,7 @@ class Renderer:
         raw = np.frombuffer(self._texture.getRamImage(), np.uint8).reshape(height, width, 4)
         size = (self._camera.width_px, self._camera.height_px)
         small = np.asarray(cv2.resize(raw, size, interpolation=cv2.INTER_AREA), np.uint8)
-        return self._film.expose(small[::-1, :, 2::-1], frame)
+        return self._film.expose(small[::-1, :, 2::-1], frame, motion.heading)
 
     def _place_eye(self, motion: Motion) -> None:
         camera, cos, sin = self._camera, math.cos(motion.heading), math.sin(motion.heading)
@@ -184,7 +190,7 @@ def _sky(root: Any, look: Look, rng: np.random.Generator) -> Any:
     return sky
 
 
-def _ground(root: Any, world: World, rng: np.random.Generator) -> Any:
+def _ground(root: Any, world: World, look: Look, rng: np.random.Generator) -> Any:
     style = world.style
     green = cv2.cvtColor(
         np.array([[[180 * style["grass_hue"], 110, 255 * style["grass_value"]]]], np.uint8),
@@ -197,13 +203,13 @@ def _ground(root: Any, world: World, rng: np.random.Generator) -> Any:
     uv = np.tile(corner[None, :, :2] / GROUND_TILE, (len(x), 1, 1))
     mesh = scenery.quads(corners, np.tile(green, (len(x), 1)), uv)
     ground = root.attachNewNode(_node(mesh, "ground"))
-    ground.setTexture(_texture(scenery.ground_texture(rng, 1.0)))
+    ground.setTexture(_texture(scenery.ground_texture(rng, look.texture)))
     _paint(ground, 1)
     return ground
 
 
-def _static(root: Any, world: World, rng: np.random.Generator) -> None:
-    rough = _texture(scenery.ground_texture(rng, 0.35))
+def _static(root: Any, world: World, look: Look, rng: np.random.Generator) -> None:
+    rough = _texture(scenery.ground_texture(rng, 0.35 * look.texture))
     facade = _texture(scenery.facade_texture())
     textures = {"verge": rough, "asphalt": rough, "pavement": rough, "solid": facade}
     for layer, mesh in scenery.layers(world):
@@ -219,7 +225,7 @@ def _static(root: Any, world: World, rng: np.random.Generator) -> None:
 def _actor(root: Any, item: Any) -> Any:
     """Make a node of a moving thing and the shadow under it."""
     holder = root.attachNewNode("actor")
-    holder.attachNewNode(_node(scenery.actor(item)))
+    holder.attachNewNode(_node(bodies.body(item)))
     shade = holder.attachNewNode(_node(scenery.shadow(item.size[0], item.size[1])))
     shade.setTransparency(p3d.TransparencyAttrib.MAlpha)
     _paint(shade, 2 + len(scenery.FLAT_LAYERS))

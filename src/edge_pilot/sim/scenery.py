@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_pilot.sim.world import LANE_WIDTH, Actor, Prop, World
+from edge_pilot.sim.world import LANE_WIDTH, Prop, World
 from edge_pilot.types import Floats, Image
 
 CHUNK = 40.0  # m of road in one mesh, so that the renderer can leave out what is behind
@@ -263,44 +263,6 @@ def building(size: tuple[float, float, float], colour: Colour) -> Mesh:
     return merge([
         box(size, colour),
         box((length + 0.4, width + 0.4, 0.35), (roof[0], roof[1], roof[2]), (0, 0, height)),
-    ])  # fmt: skip
-
-
-def actor(item: Actor) -> Mesh:
-    """Make a car or a pedestrian about its own centre, facing x."""
-    return {"vehicle": _car, "pedestrian": _person}[item.kind](item.size, item.colour)
-
-
-def _car(size: tuple[float, float, float], colour: Colour) -> Mesh:
-    length, width, height = size
-    body = 0.52 * height
-    wheels = [
-        box((0.62, 0.2, 0.6), (18, 18, 18), (sx * 0.31 * length, sy * 0.46 * width, 0.0))
-        for sx in (-1, 1)
-        for sy in (-1, 1)
-    ]
-    lamps = [
-        box((0.06, 0.3, 0.14), rgb, (sx * 0.5 * length, sy * 0.32 * width, 0.55))
-        for sx, rgb in ((1, (250, 245, 220)), (-1, (200, 20, 15)))
-        for sy in (-1, 1)
-    ]
-    return merge([
-        *wheels,
-        box((length, width, body), colour, (0.0, 0.0, 0.22)),
-        box((0.55 * length, 0.86 * width, height - body - 0.3), (40, 50, 60),
-            (-0.04 * length, 0.0, 0.22 + body)),
-        box((0.46 * length, 0.84 * width, 0.08), colour, (-0.04 * length, 0.0, height - 0.08)),
-        *lamps,
-    ])  # fmt: skip
-
-
-def _person(size: tuple[float, float, float], colour: Colour) -> Mesh:
-    _, width, height = size
-    return merge([
-        box((0.2, 0.16, 0.48 * height), (45, 45, 70), (0.0, 0.11, 0.0)),
-        box((0.2, 0.16, 0.48 * height), (40, 40, 60), (0.12, -0.11, 0.0)),
-        box((0.26, width, 0.36 * height), colour, (0.0, 0.0, 0.47 * height)),
-        box((0.2, 0.2, 0.15 * height), (215, 170, 140), (0.0, 0.0, 0.85 * height)),
     ])  # fmt: skip
 
 

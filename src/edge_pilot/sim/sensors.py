@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edge_pilot import topics
+from edge_pilot.config import LidarConfig
 from edge_pilot.sim.vehicle import GRAVITY, Motion
 from edge_pilot.sim.world import Box
 from edge_pilot.types import NANOSECONDS, Floats, Imu, Tensor
@@ -44,7 +45,6 @@ VERTICAL = 1.5  # heights are worse than positions by the usual ratio of VDOP to
 # Like a Velodyne VLP-16: 16 rings 2 degrees apart, here with one column a degree.
 ELEVATIONS_DEG = np.arange(-15.0, 16.0, 2.0)
 COLUMNS = 360
-LIDAR_MOUNT_M = (1.0, 0.0, 1.9)  # in base_link, axes alike
 MIN_RANGE_M, MAX_RANGE_M = 0.5, 80.0
 RANGE_STD = 0.02  # m
 
@@ -161,8 +161,10 @@ class Gps:
 class Lidar:
     """Casts all rays of a turn at one moment against the ground and upright boxes."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, mount: LidarConfig) -> None:
         self._rng = np.random.default_rng([seed, LIDAR_TAG])
+        self._mount_m = np.array([mount.forward_m, mount.left_m, mount.height_m])
+        self._yaw_rad = mount.yaw_rad
         up = np.radians(ELEVATIONS_DEG)[:, None]
         azimuth = np.radians(np.arange(COLUMNS))
         self._rays = np.stack([np.cos(up) * np.cos(azimuth), np.cos(up) * np.sin(azimuth),
@@ -170,8 +172,9 @@ class Lidar:
 
     def scan(self, motion: Motion, boxes: Sequence[Box]) -> Tensor:
         """Give the points (N, 3) that a turn sees, in the lidar's frame."""
-        axes = rotation(motion.heading, motion.pitch, motion.roll)
-        eye = axes @ LIDAR_MOUNT_M + [motion.x, motion.y, 0.0]
+        body = rotation(motion.heading, motion.pitch, motion.roll)
+        eye = body @ self._mount_m + [motion.x, motion.y, 0.0]
+        axes = body @ rotation(self._yaw_rad, 0.0, 0.0)
         rays = np.tensordot(axes, self._rays, 1)
         with np.errstate(divide="ignore"):
             ranges = np.where(rays[2] < 0.0, -eye[2] / rays[2], np.inf)  # (rings, columns)

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from edge_pilot.config import Config
+from edge_pilot.sim.actors import Actor, Box, pose, velocity
+from edge_pilot.sim.sight import in_sight
 from edge_pilot.sim.vehicle import DT, Motion, Vehicle
-from edge_pilot.sim.world import LANE_WIDTH, Box, World
-from edge_pilot.types import NANOSECONDS, Floats, Path
+from edge_pilot.sim.world import LANE_WIDTH, World
+from edge_pilot.types import NANOSECONDS, Floats, Obstacle, Path
 
 COMMAND_STEPS = 5  # 20 Hz, the camera's rate
 ODOMETRY_STEPS = 2  # 50 Hz
+LIDAR_STEPS = 10  # 10 Hz
 START = 5.0  # m along the road
 STANDING = 0.3  # m/s
 
@@ -42,6 +46,7 @@ class Simulator:
         self._props = world.prop_boxes()
         self._prop_xy = np.array([(box.x, box.y) for box in self._props]).reshape(-1, 2)
         self._s = START
+        self._sight: dict[float, tuple[Obstacle, ...]] = {}  # of this moment, by reach
         self.place(START)
 
     @property
@@ -68,12 +73,14 @@ class Simulator:
         """Put the car on the lane's centre at `s`, along the lane."""
         x, y, heading = self.world.road.pose(s)
         self._vehicle.place(float(x), float(y), float(heading), speed_mps)
+        self._sight.clear()
         self._s = s
 
     def step(self, steering_rad: float, acceleration_mps2: float) -> None:
         """Move everything on by `DT` under a command."""
         self._vehicle.step(steering_rad, acceleration_mps2)
         self.steps += 1
+        self._sight.clear()
         self._s, _ = self.world.road.project(*self._xy(), self._s)
 
     def truth(self) -> Truth:
@@ -104,6 +111,32 @@ class Simulator:
         """Give everything solid within reach."""
         motion = self.motion
         return self._near(motion, self._s, reach_m)
+
+    def truth_obstacles(self, reach_m: float = 80.0) -> tuple[Obstacle, ...]:
+        """Give all that moves or may move, ahead and within reach, as perfect sight would.
+
+        What stands behind something else is there too. Nearest comes first.
+        """
+        if reach_m not in self._sight:
+            args = (self.motion, self._s, self.time_s, self.stamp_ns, reach_m)
+            self._sight[reach_m] = in_sight(self.world, *args)
+        return self._sight[reach_m]
+
+    def closing_at_touch(self, actors: Sequence[Actor]) -> float | None:
+        """Give how fast the car drives against the first of `actors` that it touches.
+
+        The speed [m/s] is along the car's heading, against that of the thing; None: no touch.
+        """
+        motion, length = self.motion, self.world.road.length_m
+        for one in actors:
+            at = one.progress(self.time_s, length)
+            if abs(at.s - self._s) < 30.0:
+                place = pose(at, self.world.road, one.turn)
+                if _touch(self._body(motion), Box(one.kind, *place, one.size)):
+                    vx, vy = velocity(at, self.world.road)
+                    own = vx * math.cos(motion.heading) + vy * math.sin(motion.heading)
+                    return max(0.0, motion.speed - own)
+        return None
 
     def _xy(self) -> tuple[float, float]:
         motion = self._vehicle.motion

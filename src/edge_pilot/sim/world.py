@@ -9,79 +9,23 @@ right one of two); lateral offsets are positive to the left.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from edge_pilot.types import Floats
+from edge_pilot.sim import traffic
+from edge_pilot.sim.actors import Actor, Box, Progress, pose, velocity
+from edge_pilot.sim.road import LANE_WIDTH, MAX_RADIUS, MIN_RADIUS, STEP, Road, make_road
 
-LANE_WIDTH = 3.5  # m, RASt 06 for a main street
-STEP = 0.5  # m, between two stations of a road
-MIN_RADIUS, MAX_RADIUS = 35.0, 300.0  # m
-MAX_TURN = math.radians(100.0)  # of one bend
-MAX_HEADING = math.radians(75.0)  # against the main direction: a road never meets itself
-TRANSITION_S = 2.0  # s, from straight to bend at the speed of that bend: a clothoid
-LATERAL_ACCELERATION = 2.0  # m/s^2, gives that speed
-RUN_IN = 40.0  # m, straight at the start
+__all__ = (
+    "HOLDOUT", "LANE_WIDTH", "LIGHTS", "MAX_RADIUS", "MIN_RADIUS", "STEP", "Actor", "Box", "Prop",
+    "Road", "World", "make_road", "make_style", "make_world",
+)  # fmt: skip
+
+TRAFFIC_TAG = 0x7AFF1C
 LIGHTS = ("day", "dusk", "haze")
 HOLDOUT = ("night", "rain", "glare")  # weather and light that no model is trained on
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Road:
-    """The lane's centre at stations `STEP` apart."""
-
-    x: Floats  # (N,)
-    y: Floats
-    heading: Floats  # rad, unwrapped
-    curvature: Floats  # 1/m
-
-    @property
-    def length_m(self) -> float:
-        """Length of the lane's centre line."""
-        return (len(self.x) - 1) * STEP
-
-    def pose(self, s: ArrayLike, lateral: ArrayLike = 0.0) -> tuple[Floats, Floats, Floats]:
-        """Give x, y and heading at distance `s`, `lateral` metres left of the centre."""
-        at = np.clip(np.asarray(s, np.float64) / STEP, 0, len(self.x) - 1)
-        grid = np.arange(len(self.x))
-        heading = np.interp(at, grid, self.heading)
-        x = np.interp(at, grid, self.x) - np.sin(heading) * lateral
-        y = np.interp(at, grid, self.y) + np.cos(heading) * lateral
-        return x, y, heading
-
-    def project(self, x: float, y: float, near: float) -> tuple[float, float]:
-        """Give distance along and lateral offset of a point, searched 20 m around `near`."""
-        low = int(np.clip((near - 20.0) / STEP, 0, len(self.x) - 2))
-        window = slice(low, low + int(40.0 / STEP) + 2)
-        dx, dy = x - self.x[window], y - self.y[window]
-        i = low + int(np.argmin(dx * dx + dy * dy))
-        cos, sin = math.cos(self.heading[i]), math.sin(self.heading[i])
-        along = (x - self.x[i]) * cos + (y - self.y[i]) * sin
-        left = -(x - self.x[i]) * sin + (y - self.y[i]) * cos
-        # The station's tangent leaves the arc by along^2 curvature / 2.
-        return i * STEP + along, left - 0.5 * along * along * float(self.curvature[i])
-
-    def heading_at(self, s: float) -> float:
-        """Give the lane's heading at distance `s`."""
-        return float(np.interp(s / STEP, np.arange(len(self.x)), self.heading))
-
-    def curvature_at(self, s: float) -> float:
-        """Give the lane's curvature at distance `s`."""
-        return float(np.interp(s / STEP, np.arange(len(self.x)), self.curvature))
-
-
-@dataclass(frozen=True, slots=True)
-class Actor:
-    """Something that moves along the road at constant speed, or stands beside it."""
-
-    kind: str  # vehicle, pedestrian
-    s: float  # at time 0
-    lateral: float
-    speed: float  # along s; negative comes towards the car
-    size: tuple[float, float, float]  # length, width, height
-    colour: tuple[int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,17 +38,6 @@ class Prop:
     turn: float  # rad, against the road
     size: tuple[float, float, float]  # length, width, height
     colour: tuple[int, int, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Box:
-    """An upright box on the ground."""
-
-    kind: str
-    x: float
-    y: float
-    heading: float
-    size: tuple[float, float, float]  # length, width, height
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -123,20 +56,25 @@ class World:
 
     def boxes(self, time_s: float, near: float, reach: float = 150.0) -> list[Box]:
         """Give the actors within `reach` of station `near` at a time."""
-        found = []
+        return [
+            Box(actor.kind, *pose(at, self.road, actor.turn), actor.size)
+            for actor, at in self.moving(time_s, near, reach)
+        ]
+
+    def moving(self, time_s: float, near: float, reach: float) -> Iterator[tuple[Actor, Progress]]:
+        """Give the actors within `reach` of station `near`, and how far each one is."""
         for actor in self.actors:
-            if abs(self._station(actor, time_s) - near) < reach:
-                found.append(Box(actor.kind, *self.place(actor, time_s), actor.size))
-        return found
+            at = actor.progress(time_s, self.road.length_m)
+            if abs(at.s - near) < reach:
+                yield actor, at
 
     def place(self, actor: Actor, time_s: float) -> tuple[float, float, float]:
         """Give x, y and heading of an actor at a time."""
-        x, y, heading = self.road.pose(self._station(actor, time_s), actor.lateral)
-        turn = math.pi if actor.speed < 0 else 0.0
-        return float(x), float(y), float(heading) + turn
+        return pose(actor.progress(time_s, self.road.length_m), self.road, actor.turn)
 
-    def _station(self, actor: Actor, time_s: float) -> float:
-        return (actor.s + actor.speed * time_s) % self.road.length_m
+    def velocity(self, actor: Actor, time_s: float) -> tuple[float, float]:
+        """Give the velocity of an actor over ground [m/s] at a time."""
+        return velocity(actor.progress(time_s, self.road.length_m), self.road)
 
     def prop_boxes(self) -> list[Box]:
         """Give the props."""
@@ -154,11 +92,14 @@ def make_world(seed: int, length_m: float = 1200.0, light: str = "auto") -> Worl
     crossings, side_streets = _junctions(rng, length_m)
     towns = _stretches(rng, length_m, 120.0, 260.0)
     props, actors = _scenery(rng, length_m, towns, crossings + side_streets)
+    actors += _oncoming(rng, length_m)
+    own = np.random.default_rng([seed, TRAFFIC_TAG])
+    actors = traffic.mixed(own, actors)
     return World(
         seed=seed,
         light={"auto": LIGHTS[seed % 3], "holdout": HOLDOUT[seed % 3]}.get(light, light),
         road=road,
-        actors=(*actors, *_traffic(rng, length_m)),
+        actors=(*actors, *traffic.draw(own, road, actors, towns)),
         props=props,
         crossings=crossings,
         side_streets=side_streets,
@@ -182,46 +123,6 @@ def make_style(rng: np.random.Generator) -> dict[str, float]:
         "gain": float(rng.uniform(0.88, 1.12)),  # exposure of the camera
         "warmth": float(rng.uniform(-0.05, 0.05)),  # white balance
     }
-
-
-def make_road(rng: np.random.Generator, length_m: float) -> Road:
-    """Draw straights and bends with clothoids between them, and integrate."""
-    count = math.ceil(length_m / STEP) + 1
-    pieces = [np.zeros(int(RUN_IN / STEP))]
-    heading, size = 0.0, len(pieces[0])
-    while size < count:
-        piece = _straight(rng) if rng.random() < 0.3 else _bend(rng, heading)
-        heading += float(piece.sum()) * STEP
-        pieces.append(piece)
-        size += len(piece)
-    curvature = np.concatenate(pieces)[:count]
-    start = rng.uniform(-math.pi, math.pi)
-    course = (
-        start + np.concatenate([[0.0], np.cumsum(0.5 * (curvature[1:] + curvature[:-1]))]) * STEP
-    )
-    middle = 0.5 * (course[1:] + course[:-1])
-    x = np.concatenate([[0.0], np.cumsum(np.cos(middle))]) * STEP
-    y = np.concatenate([[0.0], np.cumsum(np.sin(middle))]) * STEP
-    return Road(x, y, course, curvature)
-
-
-def _straight(rng: np.random.Generator) -> Floats:
-    return np.zeros(int(rng.uniform(15.0, 60.0) / STEP))
-
-
-def _bend(rng: np.random.Generator, heading: float) -> Floats:
-    """Give the curvature of one bend, which keeps the road within `MAX_HEADING`."""
-    radius = math.exp(rng.uniform(math.log(MIN_RADIUS), math.log(MAX_RADIUS)))
-    ramp_m = TRANSITION_S * math.sqrt(LATERAL_ACCELERATION * radius)
-    side = 1.0 if rng.random() < 0.5 - 0.5 * heading / MAX_HEADING else -1.0
-    room = MAX_HEADING - side * heading
-    turn = min(rng.uniform(math.radians(15.0), MAX_TURN), room)
-    # Both ramps together turn by ramp / radius; a bend with no room for that gets flatter.
-    arc_m = max(0.0, turn * radius - ramp_m)
-    ramp = np.linspace(0.0, 1.0, int(ramp_m / STEP))
-    shape = np.concatenate([ramp, np.ones(int(arc_m / STEP)), ramp[::-1]])
-    peak = min(1.0 / radius, turn / (float(shape.sum()) * STEP))
-    return side * peak * shape
 
 
 def _stretches(
@@ -249,25 +150,16 @@ def _junctions(
     )
 
 
-def _traffic(rng: np.random.Generator, length: float) -> tuple[Actor, ...]:
+def _oncoming(rng: np.random.Generator, length: float) -> tuple[Actor, ...]:
     """Draw the cars of the other lane."""
     gaps = np.cumsum(rng.uniform(60.0, 220.0, int(length / 60.0) + 1))
     speed = -rng.uniform(7.0, 12.0)  # one speed: nobody overtakes
-    return tuple(
-        Actor("vehicle", float(s), LANE_WIDTH + rng.uniform(-0.2, 0.3), speed, _car_size(rng),
-              _car_colour(rng))
-        for s in gaps[gaps < length - 60.0]
-    )  # fmt: skip
-
-
-def _car_size(rng: np.random.Generator) -> tuple[float, float, float]:
-    return (rng.uniform(3.8, 5.0), rng.uniform(1.65, 1.9), rng.uniform(1.4, 1.8))
-
-
-def _car_colour(rng: np.random.Generator) -> tuple[int, int, int]:
-    palette = ((200, 30, 30), (30, 60, 170), (235, 235, 235), (40, 40, 45), (150, 155, 160),
-               (30, 110, 60), (210, 170, 50))  # fmt: skip
-    return palette[int(rng.integers(len(palette)))]
+    cars = []
+    for s in gaps[gaps < length - 60.0]:
+        lateral = LANE_WIDTH + rng.uniform(-0.2, 0.3)
+        size, colour = traffic.car_size(rng), traffic.car_colour(rng)
+        cars.append(Actor("vehicle", float(s), lateral, speed, size, colour))
+    return tuple(cars)
 
 
 def _scenery(
@@ -303,11 +195,11 @@ def _town(
         colour = (int(tint[0]), int(tint[1]), int(tint[2]))
         props.append(Prop("building", s, lateral, 0.0, size, colour))
     if rng.random() < 0.3:
-        size = _car_size(rng)
+        size = traffic.car_size(rng)
         # Parked with all wheels off the lane, half on the pavement.
         lateral = side * (edge + 0.35 + size[1] / 2)
         speed = 0.0
-        actors.append(Actor("vehicle", s, lateral, speed, size, _car_colour(rng)))
+        actors.append(Actor("vehicle", s, lateral, speed, size, traffic.car_colour(rng)))
     if rng.random() < 0.45:
         size = (rng.uniform(0.35, 0.5), rng.uniform(0.45, 0.6), rng.uniform(1.2, 1.9))
         speed = float(rng.choice([-1.0, 1.0]) * rng.uniform(0.6, 1.6))

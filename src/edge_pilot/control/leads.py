@@ -1,0 +1,132 @@
+"""Who is in the car's way, or will be when the car is there.
+
+Things are put into coordinates of the planned path: the station along it, the offset to its left,
+and a velocity in both directions, so that an oncoming car that stays in its lane on a bend does
+not look like one that cuts across.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from edge_pilot.config import ControlConfig, VehicleConfig
+from edge_pilot.types import UNKNOWN, EgoState, Floats, Obstacle, Path
+
+PATH_DRIFT = 0.012  # m of corridor for each m of station: what the path is off far away
+ENTRY_HORIZON_S = 2.5  # a stop from 14 m/s within this takes 3 m/s^2
+ENTRY_BUFFER_S = 0.5  # sooner or later than reckoned, the car or the other
+MIN_ENTRY_MPS = 0.5  # slower is standing, or walking along
+ENTRY_SIGMAS = 2.5  # how sure a sideways speed must be
+ENTRY_AGE_S = 0.5  # a speed from fewer sightings is none
+ENTRY_UNKNOWN_M = (
+    25.0  # a LiDAR alone sees too few points of what is farther: from 14 m/s it stops
+)
+SINGLE = 0.55  # the score of one point of a LiDAR, or two: a leaf, a corner of a wall
+SINGLE_M = 20.0  # what stands in the way farther than this has more
+ENTRY_SLOPE = 0.08  # of the speed along the path: a path's direction is off by some degrees
+ONCOMING_SLOPE = 0.2  # likewise, for what keeps to its own lane
+ALONGSIDE_M = 0.5  # behind the front bumper by more: beside the car, no use to brake
+
+
+@dataclass(frozen=True, slots=True)
+class Lead:
+    """Something that the car must not run into."""
+
+    distance_m: float  # along the path, from the front bumper to its facing side, >= 0
+    speed_mps: float  # along the path over ground; negative: it comes towards the car
+    kind: str  # one of KINDS, or UNKNOWN
+    is_entering: bool  # not in the way yet
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A place in the coordinates of a path."""
+
+    station_m: float
+    lateral_m: float  # positive left
+    along: tuple[float, float]  # the path's direction there
+
+
+def leads(
+    obstacles: Sequence[Obstacle],
+    path: Path,
+    ego: EgoState,
+    vehicle: VehicleConfig,
+    control: ControlConfig,
+) -> tuple[Lead, ...]:
+    """Give those who are in the car's corridor or surely come into it, the nearest first.
+
+    The corridor is the car's width and a margin on both sides. What is beyond the path's end is
+    not judged, and neither is anything on a path that is not finite.
+    """
+    if not np.isfinite(path.points_m).all():
+        return ()
+    front_m = vehicle.length_m - vehicle.rear_overhang_m
+    found = []
+    for one in obstacles:
+        placed = place(one.x_m, one.y_m, path.points_m)
+        if placed is None or placed.station_m < front_m - ALONGSIDE_M:
+            continue
+        distance = max(placed.station_m - front_m, 0.0)
+        half = 0.5 * (vehicle.width_m + one.width_m) + control.corridor_margin_m
+        is_inside = abs(placed.lateral_m) < half - PATH_DRIFT * placed.station_m
+        if one.kind == UNKNOWN and one.score < SINGLE and distance > SINGLE_M:
+            continue
+        if is_inside or _enters(one, placed, distance, half, ego, vehicle):
+            speed = _dot(placed.along, one)
+            found.append(Lead(distance, speed, one.kind, not is_inside))
+    return tuple(sorted(found, key=lambda lead: lead.distance_m))
+
+
+def place(x_m: float, y_m: float, points_m: Floats) -> Placed | None:
+    """Put a point into the coordinates of a path (N, 2); None: it is beyond the path's end."""
+    step = np.diff(points_m, axis=0)
+    length = np.maximum(np.hypot(step[:, 0], step[:, 1]), 1e-6)
+    along = step / length[:, None]  # (N - 1, 2)
+    away = np.array([x_m, y_m]) - points_m[:-1]
+    t = (away * along).sum(axis=1)
+    foot = points_m[:-1] + np.clip(t, 0.0, length)[:, None] * along
+    nearest = int(np.argmin(np.hypot(foot[:, 0] - x_m, foot[:, 1] - y_m)))
+    if nearest == len(length) - 1 and t[nearest] > length[nearest]:
+        return None
+    station = float(length[:nearest].sum()) + min(float(t[nearest]), float(length[nearest]))
+    dx, dy = along[nearest]
+    lateral = float(dx * away[nearest, 1] - dy * away[nearest, 0])
+    return Placed(station, lateral, (float(dx), float(dy)))
+
+
+def _enters(
+    one: Obstacle,
+    placed: Placed,
+    distance_m: float,
+    half_m: float,
+    ego: EgoState,
+    vehicle: VehicleConfig,
+) -> bool:
+    """Tell whether something will surely be in the corridor when the car is there."""
+    if one.age_s < ENTRY_AGE_S or one.is_part:
+        return False
+    if one.kind == UNKNOWN and (one.score < SINGLE or distance_m > ENTRY_UNKNOWN_M):
+        return False
+    along = _dot(placed.along, one)
+    side = math.copysign(1.0, placed.lateral_m)
+    inwards = -side * (placed.along[0] * one.vy_mps - placed.along[1] * one.vx_mps)
+    slope = ONCOMING_SLOPE if along < 0.0 else ENTRY_SLOPE
+    if inwards < max(MIN_ENTRY_MPS, ENTRY_SIGMAS * one.velocity_std_mps, slope * abs(along)):
+        return False
+    enters_s = max(abs(placed.lateral_m) - half_m, 0.0) / inwards
+    leaves_s = (abs(placed.lateral_m) + half_m) / inwards
+    closing = ego.speed_mps - along
+    if enters_s > ENTRY_HORIZON_S or closing <= 0.0:
+        return False
+    arrives_s = distance_m / closing
+    passes_s = (distance_m + vehicle.length_m + one.width_m) / closing
+    return enters_s < passes_s + ENTRY_BUFFER_S and leaves_s > arrives_s - ENTRY_BUFFER_S
+
+
+def _dot(along: tuple[float, float], one: Obstacle) -> float:
+    return along[0] * one.vx_mps + along[1] * one.vy_mps

@@ -1,0 +1,142 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge_pilot.config import ControlConfig, VehicleConfig
+from edge_pilot.control.cruise import Cruise
+from edge_pilot.control.leads import Lead, leads, place
+from edge_pilot.types import NANOSECONDS, EgoState, Obstacle, Path
+
+VEHICLE, CONTROL = VehicleConfig(), ControlConfig()
+FRONT_M = VEHICLE.length_m - VEHICLE.rear_overhang_m
+STATIONS = np.arange(0.0, 50.0, 5.0)
+STRAIGHT = Path(0, np.column_stack([STATIONS, np.zeros(10)]))
+
+
+def bend(radius_m):
+    angle = STATIONS / radius_m
+    return Path(0, radius_m * np.column_stack([np.sin(angle), 1.0 - np.cos(angle)]))
+
+
+def obstacle(x, y, v=(0.0, 0.0), width=0.5, kind="pedestrian", std=0.25):
+    return Obstacle(0, kind, 0.9, x, y, *v, width, 0.2, std)
+
+
+def found(*obstacles, path=STRAIGHT, speed_mps=10.0):
+    return leads(obstacles, path, EgoState(0, speed_mps, 0.0), VEHICLE, CONTROL)
+
+
+def test_a_car_ahead_is_a_lead_at_its_distance_from_the_bumper():
+    (lead,) = found(obstacle(20.0, 0.3, (6.0, 0.0), 1.8, "vehicle"))
+    assert lead == Lead(20.0 - FRONT_M, 6.0, "vehicle", is_entering=False)
+
+
+@pytest.mark.parametrize("radius_m", [40.0, -40.0, 1e6])
+@pytest.mark.parametrize("distance_m", [6.0, 20.0, 40.0])
+@pytest.mark.parametrize("side", [1.0, -1.0])
+def test_a_parked_car_beside_the_lane_is_none(radius_m, distance_m, side):
+    angle = distance_m / radius_m
+    offset = side * (2.1 + 0.9)
+    x = (radius_m - offset) * np.sin(angle)
+    y = radius_m - (radius_m - offset) * np.cos(angle)
+    assert found(obstacle(x, y, width=1.8, kind="vehicle"), path=bend(radius_m)) == ()
+
+
+@pytest.mark.parametrize("radius_m", [40.0, -40.0, 1e6])
+@pytest.mark.parametrize("distance_m", [8.0, 20.0, 40.0])
+def test_an_oncoming_car_in_its_own_lane_is_none(radius_m, distance_m):
+    angle = distance_m / radius_m
+    x, y = (radius_m - 3.5) * np.sin(angle), radius_m - (radius_m - 3.5) * np.cos(angle)
+    velocity = -10.0 * np.cos(angle), -10.0 * np.sin(angle)
+    assert found(obstacle(x, y, velocity, 1.8, "vehicle"), path=bend(radius_m)) == ()
+
+
+@pytest.mark.parametrize("velocity", [(0.0, 0.0), (1.5, 0.0), (-1.5, 0.0), (1.4, 0.4)])
+@pytest.mark.parametrize("x", [6.0, 15.0, 40.0])
+def test_who_walks_along_the_pavement_or_waits_there_is_none(velocity, x):
+    assert found(obstacle(x, -2.9, velocity)) == ()
+
+
+@pytest.mark.parametrize("walks_mps", [1.4, 2.2])
+@pytest.mark.parametrize("side", [1.0, -1.0])
+def test_who_will_cross_when_the_car_is_there_is_a_lead_before_he_is_in_the_way(walks_mps, side):
+    (lead,) = found(obstacle(20.0, 3.5 * side, (0.0, -walks_mps * side)))
+    assert lead.is_entering
+    assert lead.distance_m == pytest.approx(20.0 - FRONT_M)
+
+
+def test_who_has_crossed_long_before_the_car_comes_is_none():
+    assert found(obstacle(44.0, 2.0, (0.0, -2.2)), speed_mps=5.0) == ()
+
+
+def test_who_comes_to_the_lane_long_after_the_car_is_none():
+    assert found(obstacle(6.0, 6.0, (0.0, -1.4)), speed_mps=14.0) == ()
+
+
+def test_an_unsure_sideways_speed_does_not_count():
+    assert found(obstacle(20.0, 3.5, (0.0, -1.4), std=0.8)) == ()
+
+
+def test_a_slower_car_that_cuts_in_is_a_lead_before_it_is_in_the_way():
+    (lead,) = found(obstacle(15.0, 3.2, (7.0, -1.0), 1.8, "vehicle"))
+    assert (lead.is_entering, lead.speed_mps) == (True, 7.0)
+
+
+def test_on_a_bend_the_lead_s_distance_is_that_along_the_path():
+    angle = 30.0 / 40.0
+    at = 40.0 * np.sin(angle), 40.0 * (1.0 - np.cos(angle))
+    (lead,) = found(obstacle(*at, (6.0 * np.cos(angle), 6.0 * np.sin(angle))), path=bend(40.0))
+    assert (lead.distance_m, lead.speed_mps) == pytest.approx((30.0 - FRONT_M, 6.0), rel=0.02)
+
+
+@pytest.mark.parametrize("x", [-3.0, 1.0, 46.0])
+def test_what_is_beside_the_car_behind_it_or_beyond_the_path_is_none(x):
+    assert found(obstacle(x, 0.5)) == ()
+
+
+def test_a_path_that_is_not_finite_has_no_leads():
+    assert found(obstacle(20.0, 0.0), path=Path(0, np.full((10, 2), np.nan))) == ()
+
+
+@given(st.floats(0.5, 44.0), st.floats(-3.0, 3.0))
+def test_on_a_straight_path_a_place_is_its_coordinates(x, y):
+    placed = place(x, y, STRAIGHT.points_m)
+    assert (placed.station_m, placed.lateral_m) == pytest.approx((x, y))
+
+
+def stopped(distance_m=3.2, speed_mps=0.0):
+    return Lead(distance_m, speed_mps, "vehicle", is_entering=False)
+
+
+def test_a_car_that_stands_behind_another_is_held_and_says_why():
+    action = Cruise(CONTROL).update(0, 0.0, (stopped(),), 0.3)
+    assert (action.acceleration_mps2, action.reason) == (
+        -1.0, "Stands: a vehicle 3.2 m ahead, 0.0 m/s.")  # fmt: skip
+
+
+@pytest.mark.parametrize("gone", [(), (stopped(8.0),), (stopped(3.5, 2.0),)])
+def test_a_held_car_drives_on_when_the_way_was_free_for_long_enough(gone):
+    cruise = Cruise(CONTROL)
+    cruise.update(0, 0.0, (stopped(),), -1.0)
+    told = [cruise.update(round(t * NANOSECONDS), 0.0, gone, 1.0).acceleration_mps2
+            for t in (0.1, 0.99 * CONTROL.release_after_s, CONTROL.release_after_s)]  # fmt: skip
+    assert told == [-1.0, -1.0, 1.0]
+
+
+def test_a_short_look_past_a_lead_does_not_let_the_car_go():
+    cruise = Cruise(CONTROL)
+    for i in range(100):
+        seen = (stopped(),) if i % 10 == 0 else ()
+        assert cruise.update(i * NANOSECONDS // 20, 0.0, seen, 1.0).acceleration_mps2 < 0.0
+
+
+def test_a_clock_that_is_set_back_does_not_hold_the_car_for_ever():
+    cruise = Cruise(CONTROL)
+    cruise.update(10**18, 0.0, (stopped(),), 1.0)
+    assert cruise.update(0, 0.0, (), 1.0).acceleration_mps2 == 1.0
+
+
+def test_a_car_that_rolls_is_not_held():
+    action = Cruise(CONTROL).update(0, 5.0, (stopped(),), -8.0)
+    assert (action.acceleration_mps2, action.reason[:6]) == (-8.0, "Brakes")
