@@ -30,8 +30,8 @@ pytestmark = [
     pytest.mark.ros,
     pytest.mark.filterwarnings("ignore:module 'sre_:DeprecationWarning"),  # a parser of rclpy's
 ]
-BOX_PX = (100.0, 80.0, 140.0, 110.0)
-CAR = Obstacle(5, "vehicle", 0.75, 20.0, 3.5, -1.0, 0.25, 1.8, 0.1, 0.1, BOX_PX)
+BOX_PX = (140.0, 80.0, 180.0, 110.0)
+CAR = Obstacle(5, "vehicle", 0.75, 20.0, 0.5, -1.0, 0.25, 1.8, 0.1, 0.1, BOX_PX)
 POST = Obstacle(5, UNKNOWN, 0.5, 9.0, 3.0, 0.0, 0.0, 0.5, 0.1, 0.1, None)
 GREY = np.full((180, 320, 3), 100, np.uint8)
 
@@ -104,7 +104,7 @@ def test_a_box_is_where_the_model_saw_it_whatever_the_size_of_the_picture(enlarg
     drawn = is_vermilion(pixels(show(image=image, obstacles=[CAR])[0]))  # the car brakes for it
     rows, columns = np.nonzero(drawn[180:240])  # below its label, above the gauges
 
-    assert (columns.min(), columns.max()) == (pytest.approx(200, abs=3), pytest.approx(280, abs=3))
+    assert (columns.min(), columns.max()) == (pytest.approx(280, abs=3), pytest.approx(360, abs=3))
     assert rows.max() == pytest.approx(220 - 180, abs=3)
 
 
@@ -116,7 +116,7 @@ def test_obstacles_come_through_their_message():
     read = read_obstacles(write_obstacles(5, [CAR, POST]))
 
     assert [(one.kind, one.x_m, one.y_m, one.vx_mps, one.box_px) for one in read] == [
-        ("vehicle", 20.0, 3.5, -1.0, CAR.box_px), (UNKNOWN, 9.0, 3.0, 0.0, None)
+        ("vehicle", 20.0, 0.5, -1.0, CAR.box_px), (UNKNOWN, 9.0, 3.0, 0.0, None)
     ]  # fmt: skip
     assert read[0].stamp_ns == 5
 

@@ -44,6 +44,19 @@ def test_two_things_side_by_side_are_two():
     assert encounters.count(found) == {"pedestrian": (2, 0), "vehicle": (1, 0)}
 
 
+def test_who_steps_beside_another_is_a_second_one():
+    drive = make_drive(1.5)
+    frames = [
+        replace(frame, obstacles=tuple(seen(number, "pedestrian", 40.0, y)
+                                       for y in ((4.0, 5.5) if number > 9 else (4.0,))))
+        for number, frame in enumerate(drive.frames)
+    ]  # fmt: skip
+
+    found = encounters.find(replace(drive, frames=frames), CAR, ControlConfig())
+
+    assert [one.duration_s for one in found] == pytest.approx([1.45, 0.95])
+
+
 def test_a_thing_that_was_hidden_for_a_moment_is_the_same():
     assert len(met(("vehicle", 40.0, 0.0), gap=range(10, 18))) == 1
 

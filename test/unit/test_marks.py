@@ -50,6 +50,12 @@ def test_the_time_to_collision_is_said_of_what_is_in_the_way():
     assert "in" not in beside.label
 
 
+def test_scenery_beside_the_way_has_no_label():
+    beside, ahead = (mark(thing(UNKNOWN, y=y, box=None), speed=0.0).label for y in (8.0, 0.0))
+
+    assert (beside, ahead) == ("", "16 m")
+
+
 def test_a_lead_that_drives_away_is_never_hit():
     assert "in" not in mark(thing(x=FRONT_M + 20.0, vx=12.0)).label
 

@@ -60,9 +60,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this command."""
     parser.add_argument("--out", metavar="FILE", type=Path, required=True, help="the ONNX file")
     parser.add_argument("--seed", type=int, default=0, help="of roads, weights and order")
-    parser.add_argument("--roads", type=int, default=48, help="that the expert drives")
+    parser.add_argument("--roads", type=int, default=56, help="that the expert drives")
     parser.add_argument("--own-roads", type=int, default=16, help="that the student drives")
     parser.add_argument("--epochs", type=int, default=10, help="over the final set")
+    parser.add_argument("--threads", type=int, default=2, help="of the training itself")
     parser.add_argument(
         "--bfloat16", action="store_true", help="train twice as fast on a CPU that has AVX512_BF16"
     )
@@ -78,13 +79,13 @@ def run(args: argparse.Namespace) -> int:
     model = PilotNet(card)
 
     samples = _collect("expert drives", config, card, range(first, first + args.roads))
-    early = Recipe(max(1, args.epochs // 4), bfloat16=args.bfloat16)
+    recipe = Recipe(args.epochs, threads=args.threads, bfloat16=args.bfloat16)
+    early = replace(recipe, epochs=max(1, args.epochs // 4))
     _train("first lessons", model, card, samples, early, args.seed)
     if args.own_roads:
         student = export(model, card, args.out, {})
         own = range(first + args.roads, first + args.roads + args.own_roads)
         samples = merge([samples, _collect("student drives", config, card, own, student)])
-    recipe = Recipe(args.epochs, bfloat16=args.bfloat16)
     loss = _train("training", model, card, samples, recipe, args.seed + 1)
 
     test = range(first - TEST_ROADS, first)
@@ -190,8 +191,8 @@ def _provenance(
 ) -> dict[str, Any]:
     return {
         "command": f"edge_pilot train --seed {args.seed} --roads {args.roads} "
-        f"--own-roads {args.own_roads} --epochs {args.epochs} --out {args.out}"
-        + (" --bfloat16" if args.bfloat16 else ""),
+        f"--own-roads {args.own_roads} --epochs {args.epochs} --threads {args.threads} "
+        f"--out {args.out}" + (" --bfloat16" if args.bfloat16 else ""),
         "data": "embedded simulator",
         "samples": count,
         "loss": round(loss, 4),

@@ -26,8 +26,8 @@ class Recipe:
     """How to train."""
 
     epochs: int
-    batch: int = 128
-    rate: float = 2e-3  # peak of the learning rate
+    batch: int = 64
+    rate: float = 1.5e-3  # peak of the learning rate
     decay: float = 1e-3  # of the weights
     threads: int = 2
     bfloat16: bool = False  # convolutions in 16 bits: twice as fast on a CPU that can

@@ -63,7 +63,10 @@ def of_obstacles(
     marks = []
     for one in obstacles:
         found = _leads(one, path, speed_mps, vehicle, control)
-        said = _say(one, vehicle) + (_time_left(found[0], speed_mps) if found else "")
+        # Walls and bushes are many; their distance matters in the way only.
+        is_scenery = one.kind == UNKNOWN and not found
+        said = "" if is_scenery else _say(one, vehicle)
+        said += _time_left(found[0], speed_mps) if found else ""
         warns = bool(found) and brakes_for(one, path, speed_mps, vehicle, control)
         place, box = (one.x_m, one.y_m), one.box_px
         box = box if box and _is_current(box, place, camera) else None

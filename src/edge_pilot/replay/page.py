@@ -55,7 +55,7 @@ th, td { padding: 3px 0; border-top: 1px solid var(--grid); vertical-align: top;
 tr:first-child > * { border-top: 0; }
 td { text-align: right; font-variant-numeric: tabular-nums; padding-left: 14px;
   overflow-wrap: break-word; }
-.scroll { overflow-x: auto; }
+.scroll { overflow-x: auto; } .scroll td { white-space: nowrap; }
 td.words { text-align: left; }
 @media (max-width: 720px) {
   main { padding: 20px 14px 48px; }
