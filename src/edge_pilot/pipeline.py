@@ -13,6 +13,7 @@ from edge_pilot.control.leads import Lead, leads
 from edge_pilot.control.longitudinal import accelerate
 from edge_pilot.inference.backend import Backend
 from edge_pilot.lidar import detect
+from edge_pilot.perception.boxes import is_beside
 from edge_pilot.perception.heads import decode, encode_state
 from edge_pilot.perception.tracker import Tracker
 from edge_pilot.preprocess import Preprocessor
@@ -93,9 +94,10 @@ class Pipeline:
     ) -> tuple[Obstacle, ...]:
         pilot = self._config.pilot
         if scan is not None and pilot.use_lidar:
-            self._tracker.update(scan.stamp_ns, ego, detect(scan))
+            self._tracker.update(scan.stamp_ns, ego, detect(scan), by_lidar=True)
         if pilot.use_camera:
-            self._tracker.update(prediction.stamp_ns, ego, prediction.detections)
+            seen = [one for one in prediction.detections if not is_beside(one, self._card)]
+            self._tracker.update(prediction.stamp_ns, ego, seen)
         return self._tracker.obstacles(prediction.stamp_ns, ego)
 
     def _decide(

@@ -15,9 +15,11 @@ from numpy.typing import NDArray
 from edge_pilot.card import ModelCard
 from edge_pilot.types import Detection, Tensor
 
-MIN_SCORE = 0.3
+MIN_SCORE = 0.4
+BESIDE_RAD = math.radians(20.0)
 MAX_DETECTIONS = 32
 SAME_IOU = 0.5  # two boxes of any kinds that overlap more are one thing
+EDGE_PX = 3.0  # of the picture: a box that ends there may go on
 BORDER = np.ones((3, 3), np.uint8)
 Box = tuple[float, float, float, float]  # x0, y0, x1, y1
 Index = NDArray[np.intp]
@@ -50,6 +52,20 @@ def find(
         if len(found) == MAX_DETECTIONS:
             break
     return tuple(found)
+
+
+def is_beside(one: Detection, card: ModelCard) -> bool:
+    """Tell whether a thing is cut by a side of the picture, and not in front of the camera.
+
+    Only a part of it is seen then, so that neither its middle nor its distance is known.
+    """
+    if one.box_px is None:
+        return False
+    camera = card.input.camera
+    x0, _, x1, _ = one.box_px
+    is_cut = x0 < EDGE_PX or x1 > camera.width_px - EDGE_PX
+    aside = 0.5 * (x0 + x1) - (camera.cx_px + 0.5)
+    return is_cut and abs(math.atan2(aside, camera.fx_px)) > BESIDE_RAD
 
 
 def overlap(a: Box, b: Box) -> float:

@@ -29,7 +29,14 @@ SLOW_AGILITY = 0.5  # likewise, of what is as narrow as somebody on foot: 0.7 m/
 NARROW_M = 1.2
 FIRST_SPEED_STD = {"pedestrian": 2.0, "cyclist": 5.0, "vehicle": 7.0, UNKNOWN: 5.0}  # m/s
 GATE = 9.21  # chi square of two degrees of freedom, 99 %
-CONFIRM_S = 0.35  # the hits that confirm a track fall within this
+# Evidence, much like the log odds that a thing is there: a hit adds to it by its score, and a
+# sensor that should see the thing and does not takes from it.
+NOTHING = 0.35  # the score of a picture's detection that says nothing
+CAMERA_GAIN, LIDAR_GAIN = 2.0, 1.2
+CAMERA_MISS, LIDAR_MISS = 0.35, 0.5
+SURE, SUREST = 1.0, 3.0  # a track is told of; no more evidence than this is kept
+CAMERA_SEES_M, CAMERA_SEES_RAD = 30.0, 0.55  # within these a miss counts
+LIDAR_SEES_M, LIDAR_SEES_ASIDE_M = (4.5, 20.0), 6.0
 CONFIRM_HITS = 2  # of the LiDAR, or near
 CONFIRM_CAMERA_HITS = 3  # of the camera alone
 NEAR_M = 12.0
@@ -79,7 +86,8 @@ class _Track:
     width_m: float
     box_px: tuple[float, float, float, float] | None = None
     votes: dict[str, float] = field(default_factory=dict)
-    hits_ns: list[int] = field(default_factory=list)
+    hits: int = 0
+    evidence: float = 0.0
     is_ranged: bool = False  # a LiDAR saw it
     is_part: bool = False
     is_confirmed: bool = False
@@ -100,8 +108,15 @@ class Tracker:
         self._pose = _Pose()
         self._tracks: list[_Track] = []
 
-    def update(self, stamp_ns: int, ego: EgoState, detections: Sequence[Detection]) -> None:
-        """Take what one sensor saw at one moment.
+    def update(
+        self,
+        stamp_ns: int,
+        ego: EgoState,
+        detections: Sequence[Detection],
+        *,
+        by_lidar: bool = False,
+    ) -> None:
+        """Take what one sensor saw at one moment, though it be nothing.
 
         It may be older than the last by LATE_S. After a longer step back, or a gap of MAX_GAP_S,
         everything begins anew.
@@ -117,6 +132,10 @@ class Tracker:
         taken = {i for _, i in pairs}
         for i in (i for i in range(len(seen)) if i not in taken):
             self._tracks.append(_first(seen[i], places[i], noises[i], stamp_ns))
+        paired = {id(track) for track, _ in pairs}
+        for track in self._tracks:
+            if id(track) not in paired and track.seen_ns < stamp_ns:
+                _miss(track, pose, by_lidar)
         self._forget()
 
     def obstacles(self, stamp_ns: int, ego: EgoState) -> tuple[Obstacle, ...]:
@@ -188,7 +207,8 @@ class Tracker:
         kept = [
             track
             for track in self._tracks
-            if newest_ns - track.seen_ns
+            if track.evidence > 0.0
+            and newest_ns - track.seen_ns
             <= (self._coast_s(track) if track.is_confirmed else FORGET_S) * NANOSECONDS
         ]
         kept.sort(key=lambda track: (not track.is_confirmed, -track.seen_ns))
@@ -236,6 +256,17 @@ def _unlike(track: _Track, one: Detection) -> Floats:
     """Admit that the middle of what looks wider or narrower than before may be anywhere in it."""
     spare: Floats = (0.5 * (one.width_m - track.width_m)) ** 2 * np.eye(2)
     return spare
+
+
+def _miss(track: _Track, pose: _Pose, by_lidar: bool) -> None:
+    """Take from the evidence for what the sensor should have seen; a camera knows few kinds."""
+    x, y = pose.axes().T @ (track.x[:2] - pose.position())
+    if by_lidar:
+        low, high = LIDAR_SEES_M
+        track.evidence -= LIDAR_MISS * (low < x < high and abs(y) < LIDAR_SEES_ASIDE_M)
+    elif track.votes:
+        is_ahead = x > 0.0 and abs(math.atan2(y, x)) < CAMERA_SEES_RAD
+        track.evidence -= CAMERA_MISS * (is_ahead and math.hypot(x, y) < CAMERA_SEES_M)
 
 
 def _loosen(tracks: Sequence[_Track], pose: _Pose) -> None:
@@ -297,11 +328,12 @@ def _note(track: _Track, one: Detection, stamp_ns: int) -> None:
     if not is_lidar:
         track.votes[one.kind] = track.votes.get(one.kind, 0.0) + one.score
         track.box_px = one.box_px
-    since_ns = stamp_ns - int(CONFIRM_S * NANOSECONDS)
-    track.hits_ns = [hit for hit in track.hits_ns if hit >= since_ns] + [stamp_ns]
+    gain = LIDAR_GAIN * one.score if is_lidar else CAMERA_GAIN * (one.score - NOTHING)
+    track.evidence = min(track.evidence + gain, SUREST)
+    track.hits += 1
     is_near = math.hypot(one.x_m, one.y_m) < NEAR_M
     enough = CONFIRM_HITS if track.is_ranged or is_near else CONFIRM_CAMERA_HITS
-    track.is_confirmed |= len(track.hits_ns) >= enough
+    track.is_confirmed |= track.hits >= enough and track.evidence >= SURE
 
 
 def _std_across(x: Floats, p: Floats, pose: _Pose) -> float:
