@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_pilot.perception.boxes import find, overlap
+from edge_pilot.perception.boxes import find, is_beside, overlap
 from edge_pilot.types import KINDS
 
 CARD = replace(
@@ -15,15 +15,16 @@ CARD = replace(
     kinds=KINDS,
 )
 GRID = (28, 80)
+ASIDE = 0.25
 
 
 def maps(*peaks):
-    """Make maps with a peak (kind, row, column, score, width, height, distance) each."""
+    """Make maps with a peak (kind, row, column, score, width, height, metres ahead) each."""
     heat = np.full((3, *GRID), 0.01, np.float32)
-    box = np.ones((5, *GRID), np.float32)
-    for kind, row, column, score, width, height, distance in peaks:
+    box = np.ones((7, *GRID), np.float32)
+    for kind, row, column, score, width, height, ahead in peaks:
         heat[kind, row, column] = score
-        box[:, row, column] = (0.0, 0.0, width, height, distance)
+        box[:, row, column] = (0.0, 0.0, width, height, ahead, ASIDE, 1.8)
     return heat, box
 
 
@@ -37,22 +38,24 @@ def test_a_peak_becomes_a_detection_of_its_kind_in_the_picture():
 def test_what_is_left_in_the_picture_is_left_of_the_car():
     heat, box = maps((0, 10, 20, 0.9, 6.0, 14.0, 20.0))
     (found,) = find(heat, box, CARD, forward_m=1.6)
-    assert found.y_m > 5.0
-    assert np.hypot(found.x_m - 1.6, found.y_m) == pytest.approx(20.0)
+    slope = (160.5 - 82.0) / 190.0
+    assert (found.x_m, found.y_m) == pytest.approx((21.6, 20.0 * slope + ASIDE))
 
 
-def test_its_width_follows_from_the_distance():
-    heat, box = maps((1, 10, 39, 0.9, 19.0, 12.0, 18.0))
+@pytest.mark.parametrize(("column", "width", "is_so"), [(2, 20.0, True), (30, 20.0, False),
+                                                        (38, 318.0, False)])  # fmt: skip
+def test_what_a_side_of_the_picture_cuts_is_beside_the_car(column, width, is_so):
+    heat, box = maps((1, 10, column, 0.9, width, 12.0, 5.0))
     (found,) = find(heat, box, CARD, 0.0)
-    assert found.width_m == pytest.approx(1.8, rel=0.01)
+    assert is_beside(found, CARD) is is_so
 
 
 def test_a_crop_at_half_size_gives_boxes_of_the_whole_picture():
     half = replace(CARD, input=replace(CARD.input, width_px=160, height_px=56))
     heat = np.zeros((3, 14, 40), np.float32)
     heat[0, 5, 10] = 0.8
-    box = np.zeros((5, 14, 40), np.float32)
-    box[:, 5, 10] = (0.0, 0.0, 8.0, 10.0, 12.0)
+    box = np.zeros((7, 14, 40), np.float32)
+    box[:, 5, 10] = (0.0, 0.0, 8.0, 10.0, 12.0, 0.0, 0.5)
     (found,) = find(heat, box, half, 0.0)
     assert found.box_px == pytest.approx((76.0, 102.0, 92.0, 122.0))
 

@@ -17,7 +17,7 @@ from edge_pilot.sim.renderer import Renderer
 
 CONFIG = Config(sim=SimConfig(road_length_m=200.0))
 CARD = card_for(CONFIG.camera)
-PERSON = Label("pedestrian", 100.0, 80.0, 108.0, 100.0, 20.0, 1.0)
+PERSON = Label("pedestrian", 100.0, 80.0, 108.0, 100.0, 20.0, 20.0, 6.0, 0.5, 1.0)
 
 
 @pytest.fixture(scope="module")
@@ -43,13 +43,13 @@ class Oracle:
     def run(self, image, state):
         self._index += 1
         heat = np.zeros((1, 3, 28, 80), np.float32)
-        box = np.ones((1, 5, 28, 80), np.float32)
-        for kind, x, y, width, height, distance, must in next(self._rows):
+        box = np.ones((1, 7, 28, 80), np.float32)
+        for kind, x, y, width, height, *side, must in next(self._rows):
             if must > 0.5:
                 at = (min(int(y / 4), 27), min(int(x / 4), 79))
                 heat[(0, int(kind), *at)] = 0.9
                 middle = (x - 4 * at[1] - 2, y - 4 * at[0] - 2)
-                box[(0, slice(None), *at)] = (*middle, width, height, distance)
+                box[(0, slice(None), *at)] = (*middle, width, height, *side)
         lane = {name: values[self._index][None] for name, values in self._lane.items()}
         return {**lane, "obstacle_heat": heat, "obstacle_box": box}
 
@@ -59,7 +59,7 @@ def test_a_drive_gives_a_row_of_each_label_for_each_picture(renderer):
     count = len(data["image"])
     assert count > 20
     assert data["image"].shape[1:] == (112, 320, 3)
-    assert data["boxes"].shape == (count, MAX_BOXES, 7)
+    assert data["boxes"].shape == (count, MAX_BOXES, 9)
     assert {len(values) for values in data.values()} == {count}
 
 
@@ -84,9 +84,10 @@ def test_labels_are_what_a_perfect_network_would_say(renderer):
 
 
 def test_a_label_is_moved_into_the_crop():
-    kind, x, y, width, height, distance, must = box_labels([PERSON], CARD)[0]
+    kind, x, y, width, height, ahead, aside, wide, must = box_labels([PERSON], CARD)[0]
     assert (KINDS[int(kind)], x, width, height) == ("pedestrian", 104.0, 8.0, 20.0)
-    assert (y, distance, must) == (90.0 - CARD.input.crop_top_px, 20.0, 1.0)
+    assert (y, must) == (90.0 - CARD.input.crop_top_px, 1.0)
+    assert (ahead, aside, wide) == (20.0, pytest.approx(6.0 - 20.0 * 56.0 / 190.0), 0.5)
 
 
 @pytest.mark.parametrize(
@@ -95,7 +96,7 @@ def test_a_label_is_moved_into_the_crop():
     ids=["mostly hidden", "too low", "too narrow"],
 )
 def test_what_can_hardly_be_seen_need_not_be_found(change):
-    assert box_labels([replace(PERSON, **change)], CARD)[0, 6] == 0.0
+    assert box_labels([replace(PERSON, **change)], CARD)[0, 8] == 0.0
 
 
 def test_what_is_hidden_or_above_the_crop_is_no_label():
@@ -105,5 +106,5 @@ def test_what_is_hidden_or_above_the_crop_is_no_label():
 
 
 def test_of_too_many_the_nearest_are_kept():
-    many = [replace(PERSON, distance_m=float(d)) for d in range(60, 0, -1)]
+    many = [replace(PERSON, ahead_m=float(d)) for d in range(60, 0, -1)]
     assert box_labels(many, CARD)[:, 5].tolist() == list(range(1, MAX_BOXES + 1))

@@ -20,6 +20,7 @@ NEAR_PEAK = 0.5  # cells above this also say box and distance
 HARD = 2.0  # focal loss (Lin et al., ICCV 2017): how much less the easy cells count
 NEAR_MISS = 4.0  # CenterNet: how much less the cells beside a peak count
 EPSILON = 1e-4
+OBSTACLES = 0.5  # weight beside the lane, whose gradients are smaller
 
 
 def loss(outputs: tuple[Tensor, ...], labels: dict[str, Tensor], scale: Tensor) -> Tensor:
@@ -27,7 +28,8 @@ def loss(outputs: tuple[Tensor, ...], labels: dict[str, Tensor], scale: Tensor) 
     out = dict(zip(OUTPUTS + OBSTACLE_OUTPUTS, outputs, strict=False))
     value = _lane(out, labels, scale)
     if "obstacle_heat" in out:
-        value = value + _obstacles(out["obstacle_heat"], out["obstacle_box"], labels["boxes"])
+        found = _obstacles(out["obstacle_heat"], out["obstacle_box"], labels["boxes"])
+        value = value + OBSTACLES * found
     return value
 
 
@@ -52,19 +54,20 @@ def _lane(out: dict[str, Tensor], labels: dict[str, Tensor], scale: Tensor) -> T
 
 
 def _obstacles(heat: Tensor, box: Tensor, labels: Tensor) -> Tensor:
-    """Give the loss of heat map (B, K, h, w) and boxes (B, 5, h, w).
+    """Give the loss of heat map (B, K, h, w) and boxes (B, 7, h, w).
 
-    `labels` is (B, M, 7): kind, middle x and y, width, height [px of the input], distance [m],
-    and whether it must be found (1) or may be (0). Rows of kind -1 are empty.
+    `labels` is (B, M, 9): kind, middle x and y, width, height [px of the input]; how far ahead,
+    how far left of the middle's ray, how wide [m], as in `heads`; and whether it must be found
+    (1) or may be (0). Rows of kind -1 are empty.
     """
     kinds, (height, width) = heat.shape[1], heat.shape[2:]
     known = ~torch.isnan(labels[:, 0, 0])
     labels = torch.nan_to_num(labels, nan=-1.0)
-    there, must = labels[:, :, 0] >= 0, labels[:, :, 6] > 0.5
+    there, must = labels[:, :, 0] >= 0, labels[:, :, 8] > 0.5
     strongest, index = _peaks(labels, there & must, height, width).max(1)  # (B, h, w)
     row = torch.gather(
         labels, 1, index.flatten(1)[:, :, None].expand(-1, -1, labels.shape[2])
-    ).view(*index.shape, -1)  # (B, h, w, 7)
+    ).view(*index.shape, -1)  # (B, h, w, 9)
     is_kind = row[:, None, :, :, 0] == torch.arange(kinds).view(1, -1, 1, 1)
     wanted = strongest[:, None] * is_kind
     may = _inside(there & ~must, labels, height, width)
@@ -113,6 +116,8 @@ def _box(box: Tensor, row: Tensor, near: Tensor) -> Tensor:
             4.0 * torch.log(box[:, 2] / row[..., 3].clamp(min=1.0)),
             4.0 * torch.log(box[:, 3] / row[..., 4].clamp(min=1.0)),
             6.0 * torch.log(box[:, 4] / row[..., 5].clamp(min=0.5)),
+            2.0 * (box[:, 5] - row[..., 6]),
+            3.0 * torch.log(box[:, 6] / row[..., 7].clamp(min=0.2)),
         ],
         1,
     )

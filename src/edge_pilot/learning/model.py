@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from edge_pilot.perception.heads import BOX_CHANNELS
+
 if TYPE_CHECKING:
     from edge_pilot.card import ModelCard
 
@@ -83,14 +85,14 @@ class PilotNet(nn.Module):
 
 
 class _ObstacleHead(nn.Module):
-    """The trunk's layers to raw maps (B, K + 5, h, w) at a quarter of the input's resolution."""
+    """The trunk's layers to raw maps (B, K + 7, h, w) at a quarter of the input's resolution."""
 
     def __init__(self, kinds: int) -> None:
         super().__init__()
         self.lateral = nn.ModuleList(nn.Conv2d(CHANNELS[i], WIDTH, 1) for i in PYRAMID)
         self.smooth = nn.ModuleList(_convolution(WIDTH, WIDTH) for _ in PYRAMID[1:])
         self.last = _convolution(WIDTH + 1, WIDTH)
-        self.out = nn.Conv2d(WIDTH, kinds + 5, 1)
+        self.out = nn.Conv2d(WIDTH, kinds + BOX_CHANNELS, 1)
         with torch.no_grad():
             self.out.bias[:kinds] = RARE  # type: ignore[index]
 
@@ -121,14 +123,21 @@ def _bounded(log_variance: Tensor) -> Tensor:
 
 def _boxes(maps: Tensor) -> tuple[Tensor, Tensor]:
     """Turn raw maps into the heat map, and into boxes in pixels and metres."""
-    kinds = maps.shape[1] - 5
-    heat, middle, size, distance = maps.split([kinds, 2, 2, 1], 1)  # type: ignore[no-untyped-call]
+    kinds = maps.shape[1] - BOX_CHANNELS
+    parts = maps.split([kinds, 2, 2, 1, 1, 1], 1)  # type: ignore[no-untyped-call]
+    heat, middle, size, ahead, aside, width = parts
     box = torch.cat(
         [
             middle,
-            SIZE_SCALE * torch.exp(size.clamp(-MAX_LOG_SIZE, MAX_LOG_SIZE)),
-            DISTANCE_SCALE * torch.exp(distance.clamp(-MAX_LOG_SIZE, MAX_LOG_SIZE)),
+            SIZE_SCALE * _grown(size),
+            DISTANCE_SCALE * _grown(ahead),
+            aside,
+            _grown(width),
         ],
         1,
     )
     return torch.sigmoid(heat), box
+
+
+def _grown(value: Tensor) -> Tensor:
+    return torch.exp(value.clamp(-MAX_LOG_SIZE, MAX_LOG_SIZE))

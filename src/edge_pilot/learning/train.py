@@ -101,7 +101,7 @@ def _shuffled(
 def _label(samples: Samples, name: str, rows: NDArray[np.int64]) -> Tensor:
     if name in samples:
         return torch.from_numpy(samples[name][rows])
-    return torch.full((len(rows), 1, 7) if name == "boxes" else (len(rows), 1), math.nan)
+    return torch.full((len(rows), 1, 9) if name == "boxes" else (len(rows), 1), math.nan)
 
 
 def _varied(crops: Tensor, card: ModelCard, generator: torch.Generator) -> Tensor:

@@ -28,14 +28,14 @@ Index = NDArray[np.intp]
 def find(
     heat: Tensor, box: Tensor, card: ModelCard, forward_m: float, min_score: float = MIN_SCORE
 ) -> tuple[Detection, ...]:
-    """Decode the heat map (K, h, w) and the boxes (5, h, w) of one picture, best first.
+    """Decode the heat map (K, h, w) and the boxes (7, h, w) of one picture, best first.
 
     Boxes are in pixels of the picture of `card.input.camera`.
     """
     kinds, rows, columns = _peaks(heat, min_score)
     scores = heat[kinds, rows, columns]
     stride = card.input.height_px / heat.shape[1]
-    values = box[:, rows, columns].astype(np.float64)  # (5, N)
+    values = box[:, rows, columns].astype(np.float64)  # (7, N)
     x = (columns + 0.5) * stride + values[0]
     y = (rows + 0.5) * stride + values[1]
     found: list[Detection] = []
@@ -47,8 +47,9 @@ def find(
         )
         if all(overlap(pixels, other.box_px or pixels) < SAME_IOU for other in found):
             kind = card.kinds[int(kinds[i])]
-            distance_m = float(values[4, i])
-            found.append(_detection(kind, float(scores[i]), pixels, distance_m, card, forward_m))
+            ahead, aside, width = values[4:, i].tolist()
+            place = (forward_m + ahead, ahead * slope(pixels, card) + aside, max(width, 0.0))
+            found.append(Detection(kind, float(scores[i]), *place, pixels))
         if len(found) == MAX_DETECTIONS:
             break
     return tuple(found)
@@ -57,15 +58,13 @@ def find(
 def is_beside(one: Detection, card: ModelCard) -> bool:
     """Tell whether a thing is cut by a side of the picture, and not in front of the camera.
 
-    Only a part of it is seen then, so that neither its middle nor its distance is known.
+    Only a part of it is seen then, so that its place is not known well.
     """
     if one.box_px is None:
         return False
-    camera = card.input.camera
     x0, _, x1, _ = one.box_px
-    is_cut = x0 < EDGE_PX or x1 > camera.width_px - EDGE_PX
-    aside = 0.5 * (x0 + x1) - (camera.cx_px + 0.5)
-    return is_cut and abs(math.atan2(aside, camera.fx_px)) > BESIDE_RAD
+    is_cut = x0 < EDGE_PX or x1 > card.input.camera.width_px - EDGE_PX
+    return is_cut and abs(math.atan(slope(one.box_px, card))) > BESIDE_RAD
 
 
 def overlap(a: Box, b: Box) -> float:
@@ -99,19 +98,8 @@ def in_picture(x: float, y: float, width: float, height: float, card: ModelCard)
     )
 
 
-def _detection(
-    kind: str, score: float, pixels: Box, distance_m: float, card: ModelCard, forward_m: float
-) -> Detection:
+def slope(pixels: Box, card: ModelCard) -> float:
+    """Give metres to the left for each metre ahead, of the ray through the middle of a box."""
     camera = card.input.camera
     # Pixel coordinates of boxes count from the outer corner, those of cx from its middle.
-    left = (camera.cx_px + 0.5 - 0.5 * (pixels[0] + pixels[2])) / camera.fx_px
-    bearing = math.atan(left)
-    width_m = (pixels[2] - pixels[0]) / camera.fx_px * distance_m * math.cos(bearing)
-    return Detection(
-        kind=kind,
-        score=score,
-        x_m=forward_m + distance_m * math.cos(bearing),
-        y_m=distance_m * math.sin(bearing),
-        width_m=width_m,
-        box_px=pixels,
-    )
+    return (camera.cx_px + 0.5 - 0.5 * (pixels[0] + pixels[2])) / camera.fx_px

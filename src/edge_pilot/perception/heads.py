@@ -22,8 +22,12 @@ OUTPUTS = (
 # Of a network that finds obstacles, for each cell of a grid of `STRIDE` pixels:
 OBSTACLE_OUTPUTS = (
     "obstacle_heat",  # (B, K, h, w) 0 to 1, that the middle of a box of card.kinds[k] is here
-    "obstacle_box",  # (B, 5, h, w) px from the cell to that middle, width, height; distance m
+    # (B, 7, h, w): from the cell to that middle x, y; width, height [px]. Of the side that faces
+    # the car: how far ahead of the camera, how far left of the ray through the box's middle,
+    # how wide [m]. The box of a car that is seen aslant has its middle beside that side's.
+    "obstacle_box",
 )
+BOX_CHANNELS = 7
 STRIDE = 4  # pixels of the network's input
 
 
@@ -40,7 +44,7 @@ def output_shapes(card: ModelCard) -> dict[str, tuple[int, ...]]:
     if card.kinds:
         grid = (spec.height_px // STRIDE, spec.width_px // STRIDE)
         shapes["obstacle_heat"] = (1, len(card.kinds), *grid)
-        shapes["obstacle_box"] = (1, 5, *grid)
+        shapes["obstacle_box"] = (1, BOX_CHANNELS, *grid)
     return shapes
 
 

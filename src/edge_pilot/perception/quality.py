@@ -26,7 +26,7 @@ class Truth:
 
     kind: str
     box_px: Box
-    distance_m: float  # level, from the camera to the nearest side
+    distance_m: float  # level, from the camera to the middle of the side that faces it
     must: bool  # be found; else it may be
 
 

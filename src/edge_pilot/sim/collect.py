@@ -10,8 +10,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_pilot.card import InputSpec, ModelCard
+from edge_pilot.card import ModelCard
 from edge_pilot.config import CameraConfig, Config
+from edge_pilot.perception.boxes import in_picture, slope
 from edge_pilot.perception.heads import encode_state
 from edge_pilot.preprocess import Preprocessor
 from edge_pilot.sim.crowd import crowded
@@ -30,6 +31,7 @@ MAX_BOXES = 16  # of one picture, nearest first
 MIN_HEIGHT_PX = 7.0  # in the network's input
 MIN_WIDTH_PX = 2.0
 MIN_VISIBLE = 0.4
+NEAREST_M, NARROWEST_M = 0.5, 0.2  # sides and ways that are less are all the same
 TOO_NEAR_M = 1.5  # the camera is all but inside it
 # A camera that was not mounted by a laboratory: standard deviations.
 HEIGHT_STD_M, PITCH_STD_RAD = 0.05, 0.008
@@ -87,16 +89,17 @@ def collect(
 
 
 def box_labels(labels: list[Label], card: ModelCard) -> Floats:
-    """Give what `learning.losses` needs of each box in the network's input (MAX_BOXES, 7)."""
-    rows = np.full((MAX_BOXES, 7), -1.0)
-    boxes = [row for label in labels if (row := _row(label, card.input)) is not None]
+    """Give what `learning.losses` needs of each box in the network's input (MAX_BOXES, 9)."""
+    rows = np.full((MAX_BOXES, 9), -1.0)
+    boxes = [row for label in labels if (row := _row(label, card)) is not None]
     boxes = sorted(boxes, key=lambda row: row[5])[:MAX_BOXES]
     if boxes:
         rows[: len(boxes)] = boxes
     return rows
 
 
-def _row(label: Label, spec: InputSpec) -> list[float] | None:
+def _row(label: Label, card: ModelCard) -> list[float] | None:
+    spec = card.input
     across = spec.width_px / spec.camera.width_px
     down = spec.height_px / (spec.crop_bottom_px - spec.crop_top_px)
     x0, x1 = label.x0 * across, label.x1 * across
@@ -107,7 +110,10 @@ def _row(label: Label, spec: InputSpec) -> list[float] | None:
         return None
     must = y1 - y0 >= MIN_HEIGHT_PX and x1 - x0 >= MIN_WIDTH_PX and label.visible >= MIN_VISIBLE
     middle = (0.5 * (x0 + x1), 0.5 * (y0 + y1), x1 - x0, y1 - y0)
-    return [float(KINDS.index(label.kind)), *middle, label.distance_m, float(must)]
+    ahead_m = max(label.ahead_m, NEAREST_M)
+    aside_m = label.left_m - ahead_m * slope(in_picture(*middle, card), card)
+    side = (ahead_m, aside_m, max(label.width_m, NARROWEST_M))
+    return [float(KINDS.index(label.kind)), *middle, *side, float(must)]
 
 
 def _labels(world: World, sim: Simulator, camera: CameraConfig) -> list[Label]:

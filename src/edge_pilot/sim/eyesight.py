@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -44,10 +45,11 @@ def look(samples: Samples, card: ModelCard, backend: Backend) -> Sight:
 def truths(rows: NDArray[np.generic], card: ModelCard) -> list[Truth]:
     """Read the labels of one picture, as `collect` gives them."""
     found = []
-    for kind, x, y, width, height, distance_m, must in np.asarray(rows, np.float64):
+    for kind, x, y, width, height, ahead, aside, _, must in np.asarray(rows, np.float64).tolist():
         if kind >= 0.0:
             pixels = boxes.in_picture(x, y, width, height, card)
-            found.append(Truth(KINDS[int(kind)], pixels, float(distance_m), bool(must > 0.5)))
+            distance = math.hypot(ahead, ahead * boxes.slope(pixels, card) + aside)
+            found.append(Truth(KINDS[int(kind)], pixels, distance, must > 0.5))
     return found
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from edge_pilot.config import CameraConfig
 from edge_pilot.sim.sensors import corners, hit_distance, rotation, table
+from edge_pilot.sim.sight import facing
 from edge_pilot.sim.vehicle import Motion
 from edge_pilot.sim.world import Box
 from edge_pilot.types import KINDS, Floats
@@ -31,6 +32,9 @@ class Label:
     x1: float
     y1: float
     distance_m: float  # level, from the camera to the nearest side
+    ahead_m: float  # of the camera, along the car: the middle of the side that faces the car
+    left_m: float
+    width_m: float  # of that side, across the line of sight
     visible: float  # share, of what is in the picture, that nothing nearer hides
 
 
@@ -50,8 +54,17 @@ def boxes_2d(boxes: Sequence[Box], motion: Motion, camera: CameraConfig) -> list
         rectangle = _rectangle(points[i], camera) if box.kind in KINDS else None
         if rectangle is not None:
             rays = axes @ _rays(rectangle, camera)
+            x, y, width = facing(box, motion)
             labels.append(
-                Label(box.kind, *rectangle, _distance(eye, box), _visible(i, eye, rays, places))
+                Label(
+                    box.kind,
+                    *rectangle,
+                    distance_m=_distance(eye, box),
+                    ahead_m=x - camera.forward_m,
+                    left_m=y,
+                    width_m=width,
+                    visible=_visible(i, eye, rays, places),
+                )
             )
     return labels
 
