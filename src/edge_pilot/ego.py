@@ -1,8 +1,13 @@
-"""How fast the car is: a small Kalman filter over the IMU and, where there is one, odometry.
+"""Where the car is and how it moves: an extended Kalman filter over IMU, odometry and GPS.
 
-State: speed and the bias of the forward accelerometer. Without odometry the speed comes from
-the IMU alone: it is integrated, held at zero while the car stands, and corrected in every bend,
-where the lateral acceleration of the rear axle is speed times yaw rate.
+The model is constant turn rate and velocity (CTRV), driven by the forward acceleration and the
+yaw rate of the IMU while there is one. State: place, heading, speed, yaw rate, the biases of
+accelerometer and gyroscope, and the slow error of the GPS receiver, which makes its fixes far
+better against one another than against the Earth.
+
+Without odometry and GPS the speed comes from the IMU alone: it is integrated, held at zero while
+the car stands, and corrected in every bend, where the lateral acceleration of the rear axle is
+speed times yaw rate.
 """
 
 from __future__ import annotations
@@ -11,100 +16,342 @@ import math
 
 import numpy as np
 
-from edge_pilot.types import NANOSECONDS, EgoState, Imu
+from edge_pilot.types import NANOSECONDS, EgoState, Floats, Imu
+
+X, Y, HEADING, SPEED, RATE, BIAS, DRIFT, EAST, NORTH = range(9)
+START_STD = (0.0, 0.0, 0.0, 0.22, 0.02, 0.22, 0.02, 0.0, 0.0)  # of a car that stands
 
 ACCELERATION_STD = 0.3  # m/s^2, noise and road that the model does not know
 BIAS_WALK = 0.01  # m/s^2 per sqrt(s)
+SLOPE_WALK = 0.03  # m/s^2 per sqrt(m): a slope adds to the bias, and roads change theirs
+DRIFT_WALK = 1e-4  # rad/s per sqrt(s)
+HEADING_WALK = 1e-3  # rad per sqrt(s), the angle random walk of a plain MEMS gyroscope
+SLIP_WALK = 0.05  # m per sqrt(s), what wheels slip
+FREE_ACCELERATION = 1.5  # m/s^2 per sqrt(Hz), what a driver does while no IMU tells
+FREE_TURNING = 0.3  # rad/s^2 per sqrt(Hz)
 LATERAL_STD = 0.5  # m/s^2, roll and road camber
 STANDSTILL_S = 1.0  # an IMU this quiet for this long, at a low speed, is a car that stands
 QUIET_MPS2 = 0.15
 QUIET_RADPS = 0.02
 QUIET_MPS = 2.0  # no lower, since without odometry the speed is off by this much after a while
+MAX_SLOPE_MPS2 = 0.25  # a bias that is less known than this is no excuse for moving
 SMOOTHING_S = 0.2  # noise of single samples is not what matters for that
 MAX_GAP_S = 0.5  # a longer silence of the IMU is not integrated over
+MAX_REACH_S = 10.0  # no motion is foreseen for longer than this
 MAX_MPS2, MAX_RADPS, MAX_MPS = 100.0, 20.0, 150.0  # a sensor that says more is broken
+
+GPS_STD_M = 2.1  # per axis, from 2.5 m CEP: u-blox M8 data sheet, autonomous
+GPS_MEMORY_S = 100.0  # correlation time of its slow part: atmosphere, orbits, multipath
+GPS_JITTER = 0.3  # the part of a fix's deviation that is new with each fix, until it is learned
+GPS_JITTERS = (0.03, 1.0)  # the least and the most that is learned
+JITTER_GAIN = 0.05  # of each fix: 20 fixes say how steady the receiver is
+GPS_SPEED_STD_MPS = 0.1  # 0.05 in steady motion (the same data sheet), doubled among houses
+GPS_DELAY_S = 0.2  # assumed: how old a receiver's speed can be
+GPS_COURSE_STD_RAD = 0.01  # 0.3 degrees (the same), and the mounting of the IMU
+COURSE_MPS = 3.0  # a slower receiver knows no course
+GATE = 13.8  # chi-square of 2 degrees of freedom, exceeded once in 1000
+MAX_REJECTED = 5  # fixes in a row; then it is the filter that is lost
+ALIGN_SIGMAS = 5.0  # a way this much longer than its error shows the heading
+ALIGN_WITHIN_S = 20.0
+EARTH_M, FLATTENING = 6378137.0, 1 / 298.257223563  # WGS 84
 
 
 class EgoFilter:
     """Fed with sensor values in the order of their stamps.
 
     What comes late is ignored, and so is what no car can do. An inertial sample that is older by
-    more than MAX_GAP_S means that the clock was set back: everything begins anew.
+    more than MAX_GAP_S means that the clock was set back: everything begins anew. The same holds
+    for speeds and fixes while there is no IMU.
+
+    The frame is where the car began, x along its first heading. Once fixes have shown the
+    heading, it is the first fix, x to the east; `state().is_georeferenced` says which.
     """
 
     def __init__(self) -> None:
         self._begin()
 
     def _begin(self) -> None:
-        self._x = np.zeros(2)  # speed, bias
-        self._p = np.diag([0.05, 0.05])  # m^2/s^2, m^2/s^4
+        self._x = np.zeros(9)
+        self._p = np.diag(np.square(START_STD))
         self._stamp_ns: int | None = None
-        self._yaw_rate = 0.0
-        self._quiet_s = 0.0
+        self._imu_ns: int | None = None
+        self._force = self._gyro = self._quiet_s = 0.0
         self._calm = np.zeros(2)  # forward acceleration and yaw rate, smoothed
+        self._knows_speed = False
+        self._origin: tuple[float, float] | None = None  # latitude and longitude in rad
+        self._anchor: tuple[int, Floats, Floats] | None = None  # stamp, fix, place by reckoning
+        self._is_aligned = False
+        self._jitter = GPS_JITTER
+        self._rejected_in_row = 0
+        self.fixes_rejected = 0
 
     def state(self) -> EgoState:
         """Give the newest estimate."""
+        std = np.sqrt(np.maximum(self._p.diagonal(), 0.0)).tolist()
+        x = self._x.tolist()
         return EgoState(
             stamp_ns=self._stamp_ns or 0,
-            speed_mps=max(0.0, float(self._x[0])),
-            yaw_rate_radps=self._yaw_rate,
-            speed_std_mps=float(np.sqrt(self._p[0, 0])),
+            speed_mps=max(0.0, x[SPEED]),
+            yaw_rate_radps=x[RATE],
+            speed_std_mps=std[SPEED],
+            x_m=x[X],
+            y_m=x[Y],
+            heading_rad=_wrap(x[HEADING]),
+            position_std_m=max(std[X], std[Y]),
+            heading_std_rad=min(std[HEADING], math.pi),
+            yaw_rate_std_radps=std[RATE],
+            is_georeferenced=self._is_aligned,
         )
 
     def age_s(self, now_ns: int) -> float:
         """Give the time since the newest inertial sample, infinite before the first."""
-        return math.inf if self._stamp_ns is None else (now_ns - self._stamp_ns) / NANOSECONDS
+        return math.inf if self._imu_ns is None else (now_ns - self._imu_ns) / NANOSECONDS
 
     def add_imu(self, imu: Imu) -> None:
-        """Take one inertial sample."""
+        """Take one inertial sample in `base_link` axes."""
         if self.age_s(imu.stamp_ns) < -MAX_GAP_S:
             self._begin()
         if not _is_plausible(imu) or self.age_s(imu.stamp_ns) < 0.0:
             return
-        ax, ay, _ = imu.acceleration_mps2
-        self._yaw_rate = imu.angular_velocity_radps[2]
-        elapsed = self._advance(imu.stamp_ns)
-        self._predict(ax, elapsed)
-        self._find_standstill(ax, elapsed)
-        if abs(self._yaw_rate) > 0.1:
-            rate = self._yaw_rate
-            self._correct(np.array([rate, 0.0]), ay, LATERAL_STD)
+        elapsed = min(self.age_s(imu.stamp_ns), MAX_GAP_S)
+        if self._stamp_ns is not None and self._stamp_ns - imu.stamp_ns > MAX_GAP_S * NANOSECONDS:
+            self._stamp_ns = self._imu_ns or imu.stamp_ns  # another sensor's clock runs ahead
+        self._force, ay, _ = imu.acceleration_mps2
+        self._predict(imu.stamp_ns, drives=elapsed < MAX_GAP_S)
+        self._imu_ns = imu.stamp_ns
+        self._take_rate(imu.angular_velocity_radps[2])
+        self._find_standstill(elapsed if elapsed < MAX_GAP_S else 0.0)
+        rate = float(self._x[RATE])
+        if abs(rate) > 0.1:
+            self._correct(_row(SPEED, rate), ay - rate * self._x[SPEED], LATERAL_STD)
 
     def add_speed(self, stamp_ns: int, speed_mps: float, std_mps: float = 0.1) -> None:
         """Take a measured speed, as of wheel odometry."""
         is_plausible = abs(speed_mps) <= MAX_MPS and 0.0 < std_mps < math.inf  # no NaN passes
-        if is_plausible and self.age_s(stamp_ns) >= -MAX_GAP_S:
-            self._correct(np.array([1.0, 0.0]), speed_mps, std_mps)
+        if is_plausible and self._is_in_time(stamp_ns):
+            self._predict(stamp_ns, drives=self._is_driven(stamp_ns))
+            self._take_speed(speed_mps, std_mps)
 
-    def _advance(self, stamp_ns: int) -> float:
-        """Move the clock to the stamp and give the seconds passed, 0 over a gap or a jump."""
-        last, self._stamp_ns = self._stamp_ns, stamp_ns
-        elapsed = 0.0 if last is None else (stamp_ns - last) / NANOSECONDS
-        return elapsed if 0.0 < elapsed <= MAX_GAP_S else 0.0
+    def add_fix(
+        self,
+        stamp_ns: int,
+        latitude_deg: float,
+        longitude_deg: float,
+        std_m: float,
+        speed_mps: float | None = None,
+        course_rad: float | None = None,
+    ) -> None:
+        """Take a GPS fix and, where the receiver says them, its speed and its course.
 
-    def _predict(self, ax: float, dt: float) -> None:
-        step = np.array([[1.0, -dt], [0.0, 1.0]])
-        self._x = step @ self._x + np.array([ax * dt, 0.0])
-        noise = np.diag([(ACCELERATION_STD * dt) ** 2, BIAS_WALK**2 * dt])
-        self._p = step @ self._p @ step.T + noise
+        `std_m` is the deviation along each axis; the course counts from east, positive left.
+        """
+        is_plausible = abs(latitude_deg) <= 89.9 and abs(longitude_deg) <= 180.0
+        if not (is_plausible and 0.0 < std_m < math.inf and self._is_in_time(stamp_ns)):
+            return
+        self._predict(stamp_ns, drives=self._is_driven(stamp_ns))
+        place = self._local(latitude_deg, longitude_deg)
+        is_believed = self._take_place(stamp_ns, place, std_m)
+        if is_believed and speed_mps is not None and 0.0 <= speed_mps <= MAX_MPS:
+            std_mps = math.hypot(GPS_SPEED_STD_MPS, GPS_DELAY_S * (self._force - self._x[BIAS]))
+            self._take_speed(math.copysign(speed_mps, self._x[SPEED] + 0.5), std_mps)
+            if course_rad is not None and speed_mps > COURSE_MPS and math.isfinite(course_rad):
+                self._take_course(course_rad, place, std_m)
 
-    def _find_standstill(self, ax: float, dt: float) -> None:
-        self._calm += min(1.0, dt / SMOOTHING_S) * (np.array([ax, self._yaw_rate]) - self._calm)
-        bias, bias_std = self._x[1], math.sqrt(self._p[1, 1])  # the road's slope is in it too
-        still = np.abs(self._calm - [bias, 0.0]) < [QUIET_MPS2 + bias_std, QUIET_RADPS]
-        is_quiet = still.all() and self._x[0] < QUIET_MPS
+    def _is_in_time(self, stamp_ns: int) -> bool:
+        """Say whether a speed or a fix counts; one that sets the clock back begins anew."""
+        if self._stamp_ns is None or stamp_ns >= self._stamp_ns - MAX_GAP_S * NANOSECONDS:
+            return True
+        if not self._is_driven(self._stamp_ns):
+            self._begin()
+            return True
+        return False
+
+    def _is_driven(self, stamp_ns: int) -> bool:
+        return self.age_s(stamp_ns) <= MAX_GAP_S
+
+    def _predict(self, stamp_ns: int, drives: bool) -> None:
+        """Go on to the stamp; `drives` says whether the IMU tells the acceleration."""
+        last_ns, self._stamp_ns = self._stamp_ns, max(stamp_ns, self._stamp_ns or stamp_ns)
+        dt = 0.0 if last_ns is None else (self._stamp_ns - last_ns) / NANOSECONDS
+        if dt <= 0.0:
+            return
+        dt = min(dt, MAX_REACH_S)
+        heading, speed, rate = self._x[HEADING : RATE + 1].tolist()
+        half = 0.5 * rate * dt
+        way = speed * dt * (math.sin(half) / half if abs(half) > 1e-6 else 1.0)
+        cos, sin = math.cos(heading + half), math.sin(heading + half)
+        step = np.eye(9)
+        step[X, HEADING : RATE + 1] = -way * sin, dt * cos, -0.5 * dt * way * sin
+        step[Y, HEADING : RATE + 1] = way * cos, dt * sin, 0.5 * dt * way * cos
+        step[HEADING, RATE] = dt
+        step[EAST, EAST] = step[NORTH, NORTH] = math.exp(-dt / GPS_MEMORY_S)
+        self._x[[EAST, NORTH]] *= step[EAST, EAST]
+        self._x[X] += way * cos
+        self._x[Y] += way * sin
+        self._x[HEADING] = heading + rate * dt
+        if drives:
+            self._x[SPEED] += (self._force - self._x[BIAS]) * dt
+            step[SPEED, BIAS] = -dt
+        self._p = step @ self._p @ step.T
+        self._p.flat[::10] += _noise(dt, speed, drives)
+
+    def _take_rate(self, gyro: float) -> None:
+        """Let the gyroscope say the yaw rate; its noise is in the heading's walk."""
+        self._gyro = gyro
+        self._x[RATE] = gyro - self._x[DRIFT]
+        self._p[RATE] = -self._p[DRIFT]
+        self._p[:, RATE] = -self._p[:, DRIFT]
+        self._p[RATE, RATE] = self._p[DRIFT, DRIFT]
+
+    def _find_standstill(self, dt: float) -> None:
+        felt = np.array([self._force, self._gyro])
+        self._calm += min(1.0, dt / SMOOTHING_S) * (felt - self._calm)
+        bias_std = min(math.sqrt(self._p[BIAS, BIAS]), MAX_SLOPE_MPS2)  # a slope is in it too
+        drift_std = math.sqrt(self._p[DRIFT, DRIFT])
+        limits = [QUIET_MPS2 + bias_std, QUIET_RADPS + drift_std]
+        still = np.abs(self._calm - self._x[[BIAS, DRIFT]]) < limits
+        is_quiet = still.all() and self._x[SPEED] < QUIET_MPS
         self._quiet_s = self._quiet_s + dt if is_quiet else 0.0
         if self._quiet_s > STANDSTILL_S:
-            self._correct(np.array([1.0, 0.0]), 0.0, 0.02)
-            self._correct(np.array([0.0, 1.0]), ax, QUIET_MPS2)
+            self._correct(UNIT[SPEED], -self._x[SPEED], 0.02)
+            self._correct(UNIT[BIAS], self._force - self._x[BIAS], QUIET_MPS2)
+            self._correct(UNIT[DRIFT], self._gyro - self._x[DRIFT], QUIET_RADPS)
 
-    def _correct(self, h: np.ndarray, measured: float, std: float) -> None:
-        gain = self._p @ h / (h @ self._p @ h + std**2)
-        self._x = self._x + gain * (measured - h @ self._x)
-        self._p = self._p - np.outer(gain, h @ self._p)
+    def _take_speed(self, speed_mps: float, std_mps: float) -> None:
+        surprise = speed_mps - self._x[SPEED]
+        if not self._knows_speed:
+            self._p[SPEED, SPEED] += surprise**2  # the filter began in a moving car
+        self._knows_speed = True
+        self._correct(UNIT[SPEED], surprise, std_mps)
+
+    def _take_course(self, course: float, place: Floats, std_m: float) -> None:
+        if self._x[SPEED] < 0.0:
+            course += math.pi
+        if not self._is_aligned:
+            self._align(course, GPS_COURSE_STD_RAD, place, std_m)
+            return
+        surprise = _wrap(course - self._x[HEADING])
+        variance = self._p[HEADING, HEADING] + GPS_COURSE_STD_RAD**2
+        if surprise**2 <= GATE * variance:
+            self._correct(UNIT[HEADING], surprise, GPS_COURSE_STD_RAD)
+
+    def _take_place(self, stamp_ns: int, place: Floats, std_m: float) -> bool:
+        """Use a fix at (east, north); False: it is not believed."""
+        if not self._is_aligned:
+            self._find_heading(stamp_ns, place, std_m)
+            return True
+        delay = (self._stamp_ns or stamp_ns) - stamp_ns
+        back = self._x[SPEED] * delay / NANOSECONDS
+        heading = self._x[HEADING]
+        expected = self._x[:2] - back * np.array([math.cos(heading), math.sin(heading)])
+        surprise = place - expected - self._x[[EAST, NORTH]]
+        known = SEES @ self._p @ SEES.T
+        spread = known + (self._jitter * std_m) ** 2 * np.eye(2)
+        if surprise @ np.linalg.solve(spread, surprise) > GATE:
+            return self._reject(place, std_m)
+        self._learn_jitter((surprise @ surprise - known.trace()) / (2.0 * std_m**2))
+        self._rejected_in_row = 0
+        gain = np.linalg.solve(spread, SEES @ self._p).T
+        self._x = self._x + gain @ surprise
+        self._p = self._p - gain @ spread @ gain.T
+        return True
+
+    def _learn_jitter(self, variance: float) -> None:
+        low, high = np.square(GPS_JITTERS)
+        smooth = self._jitter**2 + JITTER_GAIN * (min(variance, high) - self._jitter**2)
+        self._jitter = math.sqrt(max(low, smooth))
+
+    def _reject(self, place: Floats, std_m: float) -> bool:
+        """Count an outlier; after many in a row the place is where they say, the heading open."""
+        self.fixes_rejected += 1
+        self._rejected_in_row += 1
+        if self._rejected_in_row >= MAX_REJECTED:
+            self._put(place, std_m)
+            self._is_aligned, self._anchor, self._rejected_in_row = False, None, 0
+        return False
+
+    def _find_heading(self, stamp_ns: int, place: Floats, std_m: float) -> None:
+        """Compare the way between two fixes with the way reckoned between them."""
+        reckoned = self._x[:2].copy()
+        age = (stamp_ns - self._anchor[0]) / NANOSECONDS if self._anchor else math.inf
+        if self._anchor is None or not 0.0 <= age <= ALIGN_WITHIN_S:
+            self._anchor = stamp_ns, place, reckoned
+            return
+        way, own = place - self._anchor[1], reckoned - self._anchor[2]
+        error = std_m * math.sqrt(2.0 * GPS_JITTER**2 + 2.0 * age / GPS_MEMORY_S)
+        distance, length = math.hypot(*way), math.hypot(*own)
+        if distance < ALIGN_SIGMAS * error:
+            return
+        course = math.atan2(way[1], way[0])
+        if not self._knows_speed:
+            self._take_speed(distance / age, 0.3 * distance / age)
+            self._align(course, error / distance, place, std_m)
+        elif 0.5 < length / distance < 2.0:
+            turned = course - math.atan2(own[1], own[0])
+            self._align(self._x[HEADING] + turned, error / distance, place, std_m)
+
+    def _align(self, heading: float, std_rad: float, place: Floats, std_m: float) -> None:
+        self._forget(HEADING, heading, std_rad)
+        self._put(place, std_m)
+        self._is_aligned = True
+
+    def _put(self, place: Floats, std_m: float) -> None:
+        """Set the place to a fix, whose slow error is the place's from now on."""
+        for axis, error, value in zip((X, Y), (EAST, NORTH), place.tolist(), strict=True):
+            self._forget(axis, value, math.hypot(1.0, GPS_JITTER) * std_m)
+            self._forget(error, 0.0, std_m)
+            self._p[axis, error] = self._p[error, axis] = -(std_m**2)
+
+    def _forget(self, index: int, value: float, std: float) -> None:
+        self._x[index] = value
+        self._p[index] = self._p[:, index] = 0.0
+        self._p[index, index] = std**2
+
+    def _local(self, latitude_deg: float, longitude_deg: float) -> Floats:
+        """Give (east, north) of the first fix in m, by the radii of the ellipsoid there."""
+        here = math.radians(latitude_deg), math.radians(longitude_deg)
+        self._origin = self._origin or here
+        e2 = FLATTENING * (2.0 - FLATTENING)
+        root = math.sqrt(1.0 - e2 * math.sin(self._origin[0]) ** 2)
+        east = EARTH_M / root * math.cos(self._origin[0]) * _wrap(here[1] - self._origin[1])
+        return np.array([east, EARTH_M * (1.0 - e2) / root**3 * (here[0] - self._origin[0])])
+
+    def _correct(self, h: Floats, surprise: float, std: float) -> None:
+        seen = self._p @ h
+        gain = seen / (h @ seen + std**2)
+        self._x = self._x + gain * surprise
+        self._p = self._p - np.outer(gain, seen)
+
+
+def _row(index: int, value: float = 1.0) -> Floats:
+    row = np.zeros(9)
+    row[index] = value
+    return row
+
+
+UNIT = np.eye(9)
+SEES = UNIT[[X, Y]] + UNIT[[EAST, NORTH]]  # (2, 9) what a fix sees: the place and its own error
+
+
+def _noise(dt: float, speed: float, drives: bool) -> Floats:
+    """Give the variance that each state gains in `dt`; a fix sets that of its own error."""
+    noise = np.zeros(9)
+    noise[[X, Y]] = SLIP_WALK**2 * dt * (abs(speed) > 0.1)
+    noise[HEADING] = HEADING_WALK**2 * dt
+    noise[SPEED] = (ACCELERATION_STD * dt) ** 2 if drives else FREE_ACCELERATION**2 * dt
+    noise[RATE] = 0.0 if drives else FREE_TURNING**2 * dt
+    noise[BIAS] = (BIAS_WALK**2 + SLOPE_WALK**2 * abs(speed)) * dt
+    noise[DRIFT] = DRIFT_WALK**2 * dt
+    noise[[EAST, NORTH]] = 2.0 * GPS_STD_M**2 / GPS_MEMORY_S * dt
+    return noise
+
+
+def _wrap(angle: float) -> float:
+    return math.remainder(angle, 2.0 * math.pi)
 
 
 def _is_plausible(imu: Imu) -> bool:
-    force, rotation = np.abs(imu.acceleration_mps2), np.abs(imu.angular_velocity_radps)
-    return bool((force <= MAX_MPS2).all() and (rotation <= MAX_RADPS).all())  # no NaN passes
+    force, rotation = imu.acceleration_mps2, imu.angular_velocity_radps
+    limits = (MAX_MPS2,) * 3 + (MAX_RADPS,) * 3
+    pairs = zip((*force, *rotation), limits, strict=True)
+    return all(abs(value) <= limit for value, limit in pairs)  # no NaN passes

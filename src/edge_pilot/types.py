@@ -49,6 +49,13 @@ class EgoState:
     speed_mps: float
     yaw_rate_radps: float
     speed_std_mps: float = 0.0
+    x_m: float = 0.0  # of the first fix to the east; before, of the start, forward
+    y_m: float = 0.0  # the same to the north, or to the left
+    heading_rad: float = 0.0  # from the x axis, positive left
+    position_std_m: float = 0.0  # along the worse axis
+    heading_std_rad: float = 0.0
+    yaw_rate_std_radps: float = 0.0
+    is_georeferenced: bool = False  # x is east; otherwise the frame is where the car began
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -25,6 +25,8 @@ ENTRY_AGE_S = 0.5  # a speed from fewer sightings is none
 ENTRY_UNKNOWN_M = (
     25.0  # a LiDAR alone sees too few points of what is farther: from 14 m/s it stops
 )
+CROSSER_SCORE = 0.65  # two or three points
+CROSSER_M, CROSSER_MPS, CROSSER_SHARE = 1.2, 3.5, 0.8  # width, speed, share of it that is inwards
 SINGLE = 0.55  # the score of one point of a LiDAR, or two: a leaf, a corner of a wall
 SINGLE_M = 20.0  # what stands in the way farther than this has more
 ENTRY_SLOPE = 0.08  # of the speed along the path: a path's direction is off by some degrees
@@ -110,11 +112,11 @@ def _enters(
     """Tell whether something will surely be in the corridor when the car is there."""
     if one.age_s < ENTRY_AGE_S or one.is_part:
         return False
-    if one.kind == UNKNOWN and (one.score < SINGLE or distance_m > ENTRY_UNKNOWN_M):
-        return False
     along = _dot(placed.along, one)
     side = math.copysign(1.0, placed.lateral_m)
     inwards = -side * (placed.along[0] * one.vy_mps - placed.along[1] * one.vx_mps)
+    if one.kind == UNKNOWN and not _walks_across(one, inwards, distance_m):
+        return False
     slope = ONCOMING_SLOPE if along < 0.0 else ENTRY_SLOPE
     if inwards < max(MIN_ENTRY_MPS, ENTRY_SIGMAS * one.velocity_std_mps, slope * abs(along)):
         return False
@@ -126,6 +128,17 @@ def _enters(
     arrives_s = distance_m / closing
     passes_s = (distance_m + vehicle.length_m + one.width_m) / closing
     return enters_s < passes_s + ENTRY_BUFFER_S and leaves_s > arrives_s - ENTRY_BUFFER_S
+
+
+def _walks_across(one: Obstacle, inwards_mps: float, distance_m: float) -> bool:
+    """Tell whether what only a LiDAR sees looks like somebody on foot who crosses.
+
+    Where a wall or a parked car is seen aslant, its points come and go along it, as if they moved.
+    """
+    speed = math.hypot(one.vx_mps, one.vy_mps)
+    is_one = one.score >= CROSSER_SCORE and one.width_m < CROSSER_M
+    crosses = inwards_mps > CROSSER_SHARE * speed and speed < CROSSER_MPS
+    return is_one and crosses and distance_m < ENTRY_UNKNOWN_M
 
 
 def _dot(along: tuple[float, float], one: Obstacle) -> float:

@@ -20,6 +20,8 @@ from edge_pilot.types import EgoState, Floats, Path
 STRAIGHT = 1e-4  # 1/m, a radius of 10 km: less is no bend
 BITE_S = 0.25  # from a command to the deceleration, a passenger car's brakes
 MIN_WAY_M = 0.5  # what is nearer than the gap counts as this far
+# Beyond, neither path nor thing is sure: comfort alone. From 14 m/s enough way is left.
+FAR_M = 33.0
 EMERGENCY_MPS2 = 5.0  # m/s^2, UN R152 6.1.2 and ISO 22839: the least of an emergency braking
 FIT_DEGREE = 3  # of heading over distance: a bend's entry, arc and exit within the horizon
 
@@ -44,7 +46,8 @@ def respond(lead: Lead, speed_mps: float, control: ControlConfig) -> float:
     """Give the acceleration [m/s^2] that one lead permits."""
     needed = needed_braking(lead, speed_mps, control)
     comfortable = max(follow(lead, speed_mps, control), -control.max_braking_mps2)
-    if needed <= control.max_braking_mps2:
+    is_far = lead.distance_m > FAR_M and needed < EMERGENCY_MPS2
+    if needed <= control.max_braking_mps2 or is_far:
         return comfortable
     return min(comfortable, -_urgent(needed, control))
 

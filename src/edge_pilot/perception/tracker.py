@@ -42,6 +42,7 @@ CONFIRM_CAMERA_HITS = 3  # of the camera alone
 NEAR_M = 12.0
 FORGET_S = 0.25  # a track that is not confirmed
 COAST_S, COAST_M = 0.6, 0.5  # a confirmed one, unseen: so long, or until it may be so far aside
+COAST_LIDAR_S = 0.25  # what only the LiDAR saw: it comes back in the next scan, or was a ghost
 MAX_GAP_S = 1.0  # without any update; then all begins anew
 LATE_S = 0.2  # what is older than the newest by more means that the clock was set back
 MAX_TRACKS = 64
@@ -215,7 +216,8 @@ class Tracker:
         self._tracks = kept[:MAX_TRACKS]
 
     def _coast_s(self, track: _Track) -> float:
-        return min(COAST_S, COAST_M / max(_std_across(track.x, track.p, self._pose), 1e-6))
+        most = COAST_S if track.votes else COAST_LIDAR_S
+        return min(most, COAST_M / max(_std_across(track.x, track.p, self._pose), 1e-6))
 
 
 def time_to_collision(distance_m: float, closing_mps: float) -> float:
