@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import Field, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar, cast, get_type_hints
@@ -37,6 +37,14 @@ UNITS = {
     "radps": "rad/s",
     "1pm": "1/m",
     "1ps": "1/s",
+}
+DIRECTIONS = {  # in base_link
+    "forward": (1, 0, 0),
+    "backward": (-1, 0, 0),
+    "left": (0, 1, 0),
+    "right": (0, -1, 0),
+    "up": (0, 0, 1),
+    "down": (0, 0, -1),
 }
 T = TypeVar("T")
 
@@ -116,6 +124,24 @@ class LidarConfig(Section):
     left_m: float = number(0.0, -3.0, 3.0, "to the left of base_link")
     height_m: float = number(1.9, 0.05, 5.0, "above the road")
     yaw_rad: float = number(0.0, -3.15, 3.15, "its x axis against the car's, positive left")
+
+
+@dataclass(frozen=True)
+class ImuConfig(Section):
+    """How the IMU is mounted."""
+
+    axes: str = text("forward,left,up", "where its x, y and z point, as seen from the car")
+    reports_gravity: bool = switch(False, "at rest it says 9.8 m/s^2 down, not up: as some phones")
+
+    def check(self) -> None:
+        """Raise ConfigError where the axes are not at right angles or not right-handed."""
+        names = self.axes.split(",")
+        axes = [DIRECTIONS.get(name, (0, 0, 0)) for name in names]
+        if len(axes) != 3 or not _are_right_handed(*axes):
+            raise ConfigError(
+                f"expected {{section}}.axes to be three right-handed directions at right angles "
+                f"of {', '.join(DIRECTIONS)}, as forward,left,up, got {self.axes!r}"
+            )
 
 
 @dataclass(frozen=True)
@@ -234,6 +260,7 @@ class Config(Section):
     vehicle: VehicleConfig = field(default_factory=VehicleConfig)
     camera: CameraConfig = field(default_factory=CameraConfig)
     lidar: LidarConfig = field(default_factory=LidarConfig)
+    imu: ImuConfig = field(default_factory=ImuConfig)
     pilot: PilotConfig = field(default_factory=PilotConfig)
     control: ControlConfig = field(default_factory=ControlConfig)
     safety: SafetyConfig = field(default_factory=SafetyConfig)
@@ -324,6 +351,11 @@ def to_flat(config: Config) -> dict[str, object]:
 def unit_of(name: str) -> str:
     """Give the unit that the name's suffix stands for, or an empty text."""
     return UNITS.get(name.rsplit("_", 1)[-1], "")
+
+
+def _are_right_handed(x: Sequence[int], y: Sequence[int], z: Sequence[int]) -> bool:
+    cross = (x[1] * y[2] - x[2] * y[1], x[2] * y[0] - x[0] * y[2], x[0] * y[1] - x[1] * y[0])
+    return any(cross) and cross == tuple(z)
 
 
 def _flatten(tree: object, prefix: str = "") -> dict[str, object]:

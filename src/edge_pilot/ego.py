@@ -23,7 +23,7 @@ START_STD = (0.0, 0.0, 0.0, 0.22, 0.02, 0.22, 0.02, 0.0, 0.0)  # of a car that s
 
 ACCELERATION_STD = 0.3  # m/s^2, noise and road that the model does not know
 BIAS_WALK = 0.01  # m/s^2 per sqrt(s)
-SLOPE_WALK = 0.03  # m/s^2 per sqrt(m): a slope adds to the bias, and roads change theirs
+SLOPE_WALK = 0.06  # m/s^2 per sqrt(m): a slope adds to the bias; 6 % more within 100 m
 DRIFT_WALK = 1e-4  # rad/s per sqrt(s)
 HEADING_WALK = 1e-3  # rad per sqrt(s), the angle random walk of a plain MEMS gyroscope
 SLIP_WALK = 0.05  # m per sqrt(s), what wheels slip
@@ -40,12 +40,9 @@ MAX_GAP_S = 0.5  # a longer silence of the IMU is not integrated over
 MAX_REACH_S = 10.0  # no motion is foreseen for longer than this
 MAX_MPS2, MAX_RADPS, MAX_MPS = 100.0, 20.0, 150.0  # a sensor that says more is broken
 
-GPS_STD_M = 2.1  # per axis, from 2.5 m CEP: u-blox M8 data sheet, autonomous
 GPS_MEMORY_S = 100.0  # correlation time of its slow part: atmosphere, orbits, multipath
-GPS_JITTER = 0.3  # the part of a fix's deviation that is new with each fix, until it is learned
-GPS_JITTERS = (0.03, 1.0)  # the least and the most that is learned
-JITTER_GAIN = 0.05  # of each fix: 20 fixes say how steady the receiver is
-GPS_SPEED_STD_MPS = 0.1  # 0.05 in steady motion (the same data sheet), doubled among houses
+GPS_JITTER = 0.3  # assumed: the part of a fix's deviation that is new with each fix
+GPS_SPEED_STD_MPS = 0.1  # 0.05 in steady motion (u-blox M8 data sheet), doubled among houses
 GPS_DELAY_S = 0.2  # assumed: how old a receiver's speed can be
 GPS_COURSE_STD_RAD = 0.01  # 0.3 degrees (the same), and the mounting of the IMU
 COURSE_MPS = 3.0  # a slower receiver knows no course
@@ -81,7 +78,7 @@ class EgoFilter:
         self._origin: tuple[float, float] | None = None  # latitude and longitude in rad
         self._anchor: tuple[int, Floats, Floats] | None = None  # stamp, fix, place by reckoning
         self._is_aligned = False
-        self._jitter = GPS_JITTER
+        self._fix_std_m = 0.0
         self._rejected_in_row = 0
         self.fixes_rejected = 0
 
@@ -89,6 +86,7 @@ class EgoFilter:
         """Give the newest estimate."""
         std = np.sqrt(np.maximum(self._p.diagonal(), 0.0)).tolist()
         x = self._x.tolist()
+        is_lost = self._origin is not None and not self._is_aligned
         return EgoState(
             stamp_ns=self._stamp_ns or 0,
             speed_mps=max(0.0, x[SPEED]),
@@ -98,7 +96,7 @@ class EgoFilter:
             y_m=x[Y],
             heading_rad=_wrap(x[HEADING]),
             position_std_m=max(std[X], std[Y]),
-            heading_std_rad=min(std[HEADING], math.pi),
+            heading_std_rad=math.pi if is_lost else min(std[HEADING], math.pi),
             yaw_rate_std_radps=std[RATE],
             is_georeferenced=self._is_aligned,
         )
@@ -149,6 +147,7 @@ class EgoFilter:
         if not (is_plausible and 0.0 < std_m < math.inf and self._is_in_time(stamp_ns)):
             return
         self._predict(stamp_ns, drives=self._is_driven(stamp_ns))
+        self._fix_std_m = std_m
         place = self._local(latitude_deg, longitude_deg)
         is_believed = self._take_place(stamp_ns, place, std_m)
         if is_believed and speed_mps is not None and 0.0 <= speed_mps <= MAX_MPS:
@@ -193,7 +192,7 @@ class EgoFilter:
             self._x[SPEED] += (self._force - self._x[BIAS]) * dt
             step[SPEED, BIAS] = -dt
         self._p = step @ self._p @ step.T
-        self._p.flat[::10] += _noise(dt, speed, drives)
+        self._p.flat[::10] += _noise(dt, speed, drives, self._fix_std_m)
 
     def _take_rate(self, gyro: float) -> None:
         """Let the gyroscope say the yaw rate; its noise is in the heading's walk."""
@@ -245,21 +244,14 @@ class EgoFilter:
         heading = self._x[HEADING]
         expected = self._x[:2] - back * np.array([math.cos(heading), math.sin(heading)])
         surprise = place - expected - self._x[[EAST, NORTH]]
-        known = SEES @ self._p @ SEES.T
-        spread = known + (self._jitter * std_m) ** 2 * np.eye(2)
+        spread = SEES @ self._p @ SEES.T + (GPS_JITTER * std_m) ** 2 * np.eye(2)
         if surprise @ np.linalg.solve(spread, surprise) > GATE:
             return self._reject(place, std_m)
-        self._learn_jitter((surprise @ surprise - known.trace()) / (2.0 * std_m**2))
         self._rejected_in_row = 0
         gain = np.linalg.solve(spread, SEES @ self._p).T
         self._x = self._x + gain @ surprise
         self._p = self._p - gain @ spread @ gain.T
         return True
-
-    def _learn_jitter(self, variance: float) -> None:
-        low, high = np.square(GPS_JITTERS)
-        smooth = self._jitter**2 + JITTER_GAIN * (min(variance, high) - self._jitter**2)
-        self._jitter = math.sqrt(max(low, smooth))
 
     def _reject(self, place: Floats, std_m: float) -> bool:
         """Count an outlier; after many in a row the place is where they say, the heading open."""
@@ -333,8 +325,8 @@ UNIT = np.eye(9)
 SEES = UNIT[[X, Y]] + UNIT[[EAST, NORTH]]  # (2, 9) what a fix sees: the place and its own error
 
 
-def _noise(dt: float, speed: float, drives: bool) -> Floats:
-    """Give the variance that each state gains in `dt`; a fix sets that of its own error."""
+def _noise(dt: float, speed: float, drives: bool, fix_std_m: float) -> Floats:
+    """Give the variance that each state gains in `dt` [s]."""
     noise = np.zeros(9)
     noise[[X, Y]] = SLIP_WALK**2 * dt * (abs(speed) > 0.1)
     noise[HEADING] = HEADING_WALK**2 * dt
@@ -342,7 +334,7 @@ def _noise(dt: float, speed: float, drives: bool) -> Floats:
     noise[RATE] = 0.0 if drives else FREE_TURNING**2 * dt
     noise[BIAS] = (BIAS_WALK**2 + SLOPE_WALK**2 * abs(speed)) * dt
     noise[DRIFT] = DRIFT_WALK**2 * dt
-    noise[[EAST, NORTH]] = 2.0 * GPS_STD_M**2 / GPS_MEMORY_S * dt
+    noise[[EAST, NORTH]] = 2.0 * fix_std_m**2 / GPS_MEMORY_S * dt
     return noise
 
 

@@ -25,7 +25,7 @@ def parameters(text):
 @pytest.mark.parametrize(
     ("file", "sections"),
     [
-        ("vehicle.yaml", ("vehicle", "camera", "lidar")),
+        ("vehicle.yaml", ("vehicle", "camera", "lidar", "imu")),
         ("drive.yaml", ("pilot", "control", "safety")),
     ],
 )
@@ -115,6 +115,15 @@ def test_limits_that_contradict_one_another_are_refused(values):
     name = next(iter(values))
     with pytest.raises(ConfigError, match=rf"expected {name} <=? .*, got"):
         from_flat(values)
+
+
+@pytest.mark.parametrize(
+    "axes",
+    ["forward,left", "forward,right,up", "forward,forward,up", "x,y,z", "", "Forward,left,up"],
+)
+def test_axes_that_no_imu_has_are_refused(axes):
+    with pytest.raises(ConfigError, match=rf"^expected imu\.axes to be three .*, got {axes!r}$"):
+        from_flat({"imu.axes": axes})
 
 
 def test_of_two_files_the_later_one_counts_and_overrides_count_most(tmp_path):

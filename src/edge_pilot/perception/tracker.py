@@ -127,8 +127,8 @@ class Tracker:
         pose = self._pose.moved(ego, -age_s)
         places, noises = _measure(seen, pose)  # (M, 2), (M, 2, 2)
         pairs = self._associate(seen, places, noises, pose, age_s)
+        _correct(pairs, seen, places, noises, age_s)
         for track, i in pairs:
-            _correct(track, places[i], noises[i] + _unlike(track, seen[i]), age_s)
             _note(track, seen[i], stamp_ns)
         taken = {i for _, i in pairs}
         for i in (i for i in range(len(seen)) if i not in taken):
@@ -151,10 +151,10 @@ class Tracker:
         if not -LATE_S <= elapsed_s <= MAX_GAP_S:
             return ()
         pose = self._pose.moved(ego, elapsed_s)
+        tracks = [track for track in self._tracks if track.is_confirmed]
+        states = zip(tracks, *_predicted(tracks, max(elapsed_s, 0.0)), strict=True)
         found = [
-            _obstacle(track, pose, elapsed_s, stamp_ns)
-            for track in self._tracks
-            if track.is_confirmed
+            _obstacle(track, x, p, pose, min(elapsed_s, 0.0), stamp_ns) for track, x, p in states
         ]
         return tuple(sorted(found, key=lambda one: math.hypot(one.x_m, one.y_m)))
 
@@ -171,8 +171,9 @@ class Tracker:
             return -elapsed_s
         self._stamp_ns = stamp_ns
         self._pose = self._pose.moved(ego, elapsed_s)
-        for track in self._tracks:
-            track.x, track.p = _predicted(track, elapsed_s)
+        states = _predicted(self._tracks, elapsed_s)
+        for track, x, p in zip(self._tracks, *states, strict=True):
+            track.x, track.p = x, p
         return 0.0
 
     def _associate(
@@ -254,12 +255,6 @@ def _noise(one: Detection) -> Floats:
     return noise
 
 
-def _unlike(track: _Track, one: Detection) -> Floats:
-    """Admit that the middle of what looks wider or narrower than before may be anywhere in it."""
-    spare: Floats = (0.5 * (one.width_m - track.width_m)) ** 2 * np.eye(2)
-    return spare
-
-
 def _miss(track: _Track, pose: _Pose, by_lidar: bool) -> None:
     """Take from the evidence for what the sensor should have seen; a camera knows few kinds."""
     x, y = pose.axes().T @ (track.x[:2] - pose.position())
@@ -278,13 +273,17 @@ def _loosen(tracks: Sequence[_Track], pose: _Pose) -> None:
         track.p[:2, :2] += CAMERA_RANGE_BIAS**2 * np.outer(sight, sight)
 
 
-def _predicted(track: _Track, elapsed_s: float) -> tuple[Floats, Floats]:
+def _predicted(tracks: Sequence[_Track], elapsed_s: float) -> tuple[Floats, Floats]:
+    """Give states (N, 4) and covariances (N, 4, 4) after a time."""
+    if not tracks:
+        return np.zeros((0, 4)), np.zeros((0, 4, 4))
     step = np.eye(4)
     step[0, 2] = step[1, 3] = elapsed_s
-    agility = SLOW_AGILITY if track.width_m < NARROW_M else AGILITY
-    noise = agility * np.array([[elapsed_s**3 / 3.0, elapsed_s**2 / 2.0],
-                                [elapsed_s**2 / 2.0, elapsed_s]])  # fmt: skip
-    return step @ track.x, step @ track.p @ step.T + np.kron(noise, np.eye(2))
+    agility = np.array([SLOW_AGILITY if one.width_m < NARROW_M else AGILITY for one in tracks])
+    noise = np.kron([[elapsed_s**3 / 3.0, elapsed_s**2 / 2.0],
+                     [elapsed_s**2 / 2.0, elapsed_s]], np.eye(2))  # fmt: skip
+    x, p = np.stack([one.x for one in tracks]), np.stack([one.p for one in tracks])
+    return x @ step.T, step @ p @ step.T + agility[:, None, None] * noise
 
 
 def _observer(age_s: float) -> Floats:
@@ -300,13 +299,31 @@ def _inverse(matrices: Floats) -> tuple[Floats, Floats]:
     return inverse / volume[..., None, None], volume
 
 
-def _correct(track: _Track, place: Floats, noise: Floats, age_s: float) -> None:
+def _correct(
+    pairs: Sequence[tuple[_Track, int]],
+    seen: Sequence[Detection],
+    places: Floats,
+    noises: Floats,
+    age_s: float,
+) -> None:
+    """Correct the tracks of pairs by what was seen.
+
+    What looks wider or narrower than before may have its middle anywhere in the difference.
+    """
+    if not pairs:
+        return
+    index = [i for _, i in pairs]
+    change = np.array([0.5 * (seen[i].width_m - track.width_m) for track, i in pairs])
+    noise = noises[index] + (change**2)[:, None, None] * np.eye(2)
     h = _observer(age_s)
-    inverse, _ = _inverse(h @ track.p @ h.T + noise)
-    gain = track.p @ h.T @ inverse
-    track.x = track.x + gain @ (place - h @ track.x)
-    p = track.p - gain @ h @ track.p
-    track.p = 0.5 * (p + p.T)
+    x, p = np.stack([track.x for track, _ in pairs]), np.stack([track.p for track, _ in pairs])
+    inverse, _ = _inverse(h @ p @ h.T + noise)
+    gain = p @ h.T @ inverse  # (K, 4, 2)
+    x = x + (gain @ (places[index] - x @ h.T)[:, :, None])[:, :, 0]
+    p = p - gain @ h @ p
+    p = 0.5 * (p + p.transpose(0, 2, 1))
+    for (track, _), own_x, own_p in zip(pairs, x, p, strict=True):
+        track.x, track.p = own_x, own_p
 
 
 def _first(one: Detection, place: Floats, noise: Floats, stamp_ns: int) -> _Track:
@@ -345,10 +362,10 @@ def _std_across(x: Floats, p: Floats, pose: _Pose) -> float:
     return math.sqrt(max(float(across @ p[2:, 2:] @ across), 0.0))
 
 
-def _obstacle(track: _Track, pose: _Pose, elapsed_s: float, stamp_ns: int) -> Obstacle:
-    x, p = _predicted(track, max(elapsed_s, 0.0))
-    if elapsed_s < 0.0:
-        x = np.concatenate([x[:2] + elapsed_s * x[2:], x[2:]])
+def _obstacle(
+    track: _Track, x: Floats, p: Floats, pose: _Pose, behind_s: float, stamp_ns: int
+) -> Obstacle:
+    x = np.concatenate([x[:2] + behind_s * x[2:], x[2:]])
     axes = pose.axes()
     place, velocity = axes.T @ (x[:2] - pose.position()), axes.T @ x[2:]
     sight = (x[:2] - pose.position()) / max(float(np.hypot(*place)), 1e-6)
