@@ -16,11 +16,12 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import Field, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar, cast, get_type_hints
 
+import numpy as np
 import yaml
 
 from edge_pilot.errors import ConfigError
@@ -39,13 +40,9 @@ UNITS = {
     "1ps": "1/s",
 }
 DIRECTIONS = {  # in base_link
-    "forward": (1, 0, 0),
-    "backward": (-1, 0, 0),
-    "left": (0, 1, 0),
-    "right": (0, -1, 0),
-    "up": (0, 0, 1),
-    "down": (0, 0, -1),
-}
+    "forward": (1, 0, 0), "left": (0, 1, 0), "up": (0, 0, 1),
+    "backward": (-1, 0, 0), "right": (0, -1, 0), "down": (0, 0, -1),
+}  # fmt: skip
 T = TypeVar("T")
 
 
@@ -135,12 +132,11 @@ class ImuConfig(Section):
 
     def check(self) -> None:
         """Raise ConfigError where the axes are not at right angles or not right-handed."""
-        names = self.axes.split(",")
-        axes = [DIRECTIONS.get(name, (0, 0, 0)) for name in names]
-        if len(axes) != 3 or not _are_right_handed(*axes):
+        axes = [DIRECTIONS.get(name, (0, 0, 0)) for name in self.axes.split(",")]
+        if len(axes) != 3 or round(np.linalg.det(axes)) != 1:
             raise ConfigError(
-                f"expected {{section}}.axes to be three right-handed directions at right angles "
-                f"of {', '.join(DIRECTIONS)}, as forward,left,up, got {self.axes!r}"
+                f"expected {{section}}.axes to be three of {', '.join(DIRECTIONS)}, at right angles "
+                f"and right-handed as forward,left,up, got {self.axes!r}"
             )
 
 
@@ -351,11 +347,6 @@ def to_flat(config: Config) -> dict[str, object]:
 def unit_of(name: str) -> str:
     """Give the unit that the name's suffix stands for, or an empty text."""
     return UNITS.get(name.rsplit("_", 1)[-1], "")
-
-
-def _are_right_handed(x: Sequence[int], y: Sequence[int], z: Sequence[int]) -> bool:
-    cross = (x[1] * y[2] - x[2] * y[1], x[2] * y[0] - x[0] * y[2], x[0] * y[1] - x[1] * y[0])
-    return any(cross) and cross == tuple(z)
 
 
 def _flatten(tree: object, prefix: str = "") -> dict[str, object]:

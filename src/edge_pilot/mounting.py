@@ -180,11 +180,11 @@ class _Agreement:
         """Give the axis that the number goes with, or None where that is not clear."""
         if len(self._rows) < MIN_WINDOWS:
             return None
-        rows = np.array(self._rows) - np.mean(self._rows, axis=0)
+        rows: Floats = np.array(self._rows) - np.mean(self._rows, axis=0)
         stds = np.sqrt(np.mean(rows**2, axis=0))
         if stds[0] < min_std:
             return None
-        correlations = rows[:, 0] @ rows[:, 1:] / len(rows) / (stds[0] * stds[1:] + 1e-12)
+        correlations: Floats = rows[:, 0] @ rows[:, 1:] / len(rows) / (stds[0] * stds[1:] + 1e-12)
         return _direction(correlations) if np.abs(correlations).max() > MIN_CORRELATION else None
 
 
@@ -193,7 +193,8 @@ FORWARD, UP = (np.array(DIRECTIONS[name], np.float64) for name in ("forward", "u
 
 def _matrix(axes: str) -> Floats:
     """Give the (3, 3) matrix from the axes of the sensor to those of `base_link`."""
-    return np.array([DIRECTIONS[name] for name in axes.split(",")], np.float64).T
+    columns: Floats = np.array([DIRECTIONS[name] for name in axes.split(",")], np.float64)
+    return columns.T
 
 
 def _direction(vector: Floats) -> Floats:

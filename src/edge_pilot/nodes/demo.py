@@ -12,6 +12,7 @@ import numpy as np
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
 
+from edge_pilot import pipeline
 from edge_pilot.card import CameraModel, ModelFile, pinhole
 from edge_pilot.config import Config
 from edge_pilot.errors import EdgePilotError
@@ -25,7 +26,7 @@ from edge_pilot.types import NANOSECONDS, Command, Floats
 START_S = 60.0  # for all nodes to be up and the car to be engaged
 ENGAGE_EVERY_S = 0.2
 FLUSH_S = 0.3  # after the last picture, for what is under way
-STAGES = ("preprocess_ms", "infer_ms", "decode_ms", "control_ms")
+STAGES = tuple(f"{name}_ms" for name in pipeline.STAGES)
 Progress = Callable[[float, Mapping[str, float]], None]
 
 

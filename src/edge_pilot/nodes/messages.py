@@ -14,7 +14,7 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from geometry_msgs.msg import PoseStamped
 from nav_msgs.msg import Odometry
 from nav_msgs.msg import Path as PathMessage
-from sensor_msgs.msg import CameraInfo, JointState
+from sensor_msgs.msg import CameraInfo, JointState, NavSatFix, NavSatStatus
 from sensor_msgs.msg import Imu as ImuMessage
 
 from edge_pilot import images
@@ -26,6 +26,7 @@ from edge_pilot.types import NANOSECONDS, Command, Frame, Imu, Path
 BASE_FRAME = "base_link"
 LONGEST_PATH_M = 10_000.0
 SPEED_STD_MPS = 0.1  # of wheel odometry that does not give its covariance
+FIX_STD_M = 2.1  # along each axis, of a GPS that gives none: 2.5 m CEP, u-blox M8 data sheet
 
 
 def to_ns(stamp: Time) -> int:
@@ -84,7 +85,7 @@ def read_camera(message: CameraInfo) -> CameraModel | None:
 
 
 def read_imu(message: ImuMessage, received_ns: int | None = None) -> Imu:
-    """Read an inertial sample; its axes are taken to be those of base_link.
+    """Read an inertial sample in the sensor's own axes.
 
     Its stamp is `received_ns` where that is given.
     """
@@ -102,6 +103,22 @@ def read_speed(message: Odometry, received_ns: int | None = None) -> tuple[int, 
     variance = message.twist.covariance[0]
     std = math.sqrt(variance) if variance > 0.0 else SPEED_STD_MPS
     return stamp_ns, message.twist.twist.linear.x, std
+
+
+def read_fix(
+    message: NavSatFix, received_ns: int | None = None
+) -> tuple[int, float, float, float] | None:
+    """Read the stamp [ns] as in `read_imu`, latitude, longitude [deg] and deviation [m].
+
+    The deviation is that of the worse of east and north. A receiver without a fix gives None.
+    """
+    if message.status.status < NavSatStatus.STATUS_FIX:
+        return None
+    stamp_ns = to_ns(message.header.stamp) if received_ns is None else received_ns
+    variance = float(max(message.position_covariance[0], message.position_covariance[4]))
+    is_known = message.position_covariance_type != NavSatFix.COVARIANCE_TYPE_UNKNOWN
+    std = math.sqrt(variance) if is_known and variance > 0.0 else FIX_STD_M
+    return stamp_ns, message.latitude, message.longitude, std
 
 
 def read_scalars(message: JointState) -> dict[str, float]:

@@ -13,7 +13,7 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from nav_msgs.msg import Odometry
 from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
-from sensor_msgs.msg import CameraInfo
+from sensor_msgs.msg import CameraInfo, NavSatFix
 from sensor_msgs.msg import Imu as ImuMessage
 
 from edge_pilot import card, resources, topics
@@ -21,6 +21,7 @@ from edge_pilot.card import ModelFile, pinhole
 from edge_pilot.ego import MAX_GAP_S, EgoFilter
 from edge_pilot.errors import InputError
 from edge_pilot.inference import backend
+from edge_pilot.mounting import Mounting, MountingCheck
 from edge_pilot.nodes import clouds, messages, ros
 from edge_pilot.nodes.cameras import Cameras
 from edge_pilot.nodes.debug import DebugImage
@@ -45,6 +46,8 @@ class Pilot(LifecycleNode):
         self._pipeline: Pipeline | None = None
         self._camera = pinhole(self._config.camera)  # until a CameraInfo comes
         self._ego = EgoFilter()
+        self._mounting = Mounting(self._config.imu)
+        self._mounting_check = MountingCheck(self._config.imu)
         self._newest_ns: int | None = None
         self._latencies = Latencies()
         self._failures, self._last_error = 0, ""
@@ -107,6 +110,7 @@ class Pilot(LifecycleNode):
         ros.subscription(self, topics.CAMERA_INFO, self._on_camera_info)
         ros.subscription(self, topics.IMU, self._on_imu)
         ros.subscription(self, topics.ODOM, self._on_odom)
+        ros.subscription(self, topics.GPS, self._on_fix)
 
     def _load(self) -> None:
         """Load the model and let it answer a grey picture."""
@@ -127,10 +131,20 @@ class Pilot(LifecycleNode):
     # The car's motion is followed while inactive too, since a filter that begins in a moving car
     # does not know its speed.
     def _on_imu(self, message: ImuMessage) -> None:
-        self._ego.add_imu(messages.read_imu(message, self._received_ns()))
+        imu = self._mounting.placed(messages.read_imu(message, self._received_ns()))
+        self._ego.add_imu(imu)
+        self._mounting_check.add_imu(imu)
 
     def _on_odom(self, message: Odometry) -> None:
-        self._ego.add_speed(*messages.read_speed(message, self._received_ns()))
+        stamp_ns, speed_mps, std_mps = messages.read_speed(message, self._received_ns())
+        self._ego.add_speed(stamp_ns, speed_mps, std_mps)
+        self._mounting_check.add_speed(stamp_ns, speed_mps)
+        self._mounting_check.add_yaw_rate(stamp_ns, message.twist.twist.angular.z)
+
+    def _on_fix(self, message: NavSatFix) -> None:
+        if fix := messages.read_fix(message, self._received_ns()):
+            self._ego.add_fix(*fix)
+            self._mounting_check.add_fix(fix[1], fix[2])
 
     def _on_camera_info(self, message: CameraInfo) -> None:
         camera = messages.read_camera(message)
@@ -217,7 +231,10 @@ class Pilot(LifecycleNode):
             "last_error": self._last_error,
             "last_scan_error": self._scans.last_error,
         }
-        level = DiagnosticStatus.OK if is_driving else DiagnosticStatus.WARN
+        problem = self._mounting_check.problem()
+        sentence = problem or sentence
+        is_well = is_driving and not problem
+        level = DiagnosticStatus.OK if is_well else DiagnosticStatus.WARN
         message = messages.write_diagnostics(ros.now_ns(self), "pilot", level, sentence, values)
         self._diagnostics.publish(message)
 

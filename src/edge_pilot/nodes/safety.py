@@ -20,6 +20,7 @@ from std_srvs.srv import Trigger
 from edge_pilot import topics
 from edge_pilot.control.longitudinal import pedals
 from edge_pilot.errors import InputError
+from edge_pilot.mounting import Mounting
 from edge_pilot.nodes import messages, ros
 from edge_pilot.safety.states import State
 from edge_pilot.safety.supervisor import Moment, Output, Supervisor
@@ -40,6 +41,7 @@ class Safety(Node):
     def __init__(self) -> None:
         super().__init__("safety", **ros.NODE_OPTIONS)
         self._config = ros.declare(self)
+        self._mounting = Mounting(self._config.imu)
         # Silence must be heard even while ROS time stands still.
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._supervisor = Supervisor(self._config, self._now())
@@ -98,7 +100,8 @@ class Safety(Node):
             self._complain(error)
 
     def _on_imu(self, message: ImuMessage) -> None:
-        self._supervisor.track.add_imu(messages.read_imu(message, self._received_ns()))
+        imu = messages.read_imu(message, self._received_ns())
+        self._supervisor.track.add_imu(self._mounting.placed(imu))
 
     def _on_odom(self, message: Odometry) -> None:
         self._supervisor.track.add_speed(*messages.read_speed(message, self._received_ns()))
