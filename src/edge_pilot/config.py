@@ -134,10 +134,8 @@ class ImuConfig(Section):
         """Raise ConfigError where the axes are not at right angles or not right-handed."""
         axes = [DIRECTIONS.get(name, (0, 0, 0)) for name in self.axes.split(",")]
         if len(axes) != 3 or round(np.linalg.det(axes)) != 1:
-            raise ConfigError(
-                f"expected {{section}}.axes to be three of {', '.join(DIRECTIONS)}, at right angles "
-                f"and right-handed as forward,left,up, got {self.axes!r}"
-            )
+            wanted = f"three of {', '.join(DIRECTIONS)}, right-handed as forward,left,up"
+            raise ConfigError(f"expected {{section}}.axes to be {wanted}, got {self.axes!r}")
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,8 @@ DRIFT_WALK = 1e-4  # rad/s per sqrt(s)
 HEADING_WALK = 1e-3  # rad per sqrt(s), the angle random walk of a plain MEMS gyroscope
 SLIP_WALK = 0.05  # m per sqrt(s), what wheels slip
 FREE_ACCELERATION = 1.5  # m/s^2 per sqrt(Hz), what a driver does while no IMU tells
-FREE_TURNING = 0.3  # rad/s^2 per sqrt(Hz)
+FREE_RADPS, FREE_1PM = 0.5, 0.5  # how a car turns then: no faster, no tighter than this
+FREE_TURN_S = 5.0  # how long it does
 LATERAL_STD = 0.5  # m/s^2, roll and road camber
 STANDSTILL_S = 1.0  # an IMU this quiet for this long, at a low speed, is a car that stands
 QUIET_MPS2 = 0.15
@@ -48,6 +49,7 @@ GPS_COURSE_STD_RAD = 0.01  # 0.3 degrees (the same), and the mounting of the IMU
 COURSE_MPS = 3.0  # a slower receiver knows no course
 GATE = 13.8  # chi-square of 2 degrees of freedom, exceeded once in 1000
 MAX_REJECTED = 5  # fixes in a row; then it is the filter that is lost
+LOST_RAD = 0.5  # what its heading may be wrong by then
 ALIGN_SIGMAS = 5.0  # a way this much longer than its error shows the heading
 ALIGN_WITHIN_S = 20.0
 EARTH_M, FLATTENING = 6378137.0, 1 / 298.257223563  # WGS 84
@@ -188,7 +190,10 @@ class EgoFilter:
         self._x[X] += way * cos
         self._x[Y] += way * sin
         self._x[HEADING] = heading + rate * dt
-        if drives:
+        if not drives:
+            step[RATE, RATE] = math.exp(-dt / FREE_TURN_S)
+            self._x[RATE] = rate * step[RATE, RATE]
+        else:
             self._x[SPEED] += (self._force - self._x[BIAS]) * dt
             step[SPEED, BIAS] = -dt
         self._p = step @ self._p @ step.T
@@ -254,12 +259,13 @@ class EgoFilter:
         return True
 
     def _reject(self, place: Floats, std_m: float) -> bool:
-        """Count an outlier; after many in a row the place is where they say, the heading open."""
+        """Count an outlier; after many in a row the place is where they say."""
         self.fixes_rejected += 1
         self._rejected_in_row += 1
         if self._rejected_in_row >= MAX_REJECTED:
             self._put(place, std_m)
-            self._is_aligned, self._anchor, self._rejected_in_row = False, None, 0
+            self._p[HEADING, HEADING] += LOST_RAD**2
+            self._rejected_in_row = 0
         return False
 
     def _find_heading(self, stamp_ns: int, place: Floats, std_m: float) -> None:
@@ -272,7 +278,7 @@ class EgoFilter:
         way, own = place - self._anchor[1], reckoned - self._anchor[2]
         error = std_m * math.sqrt(2.0 * GPS_JITTER**2 + 2.0 * age / GPS_MEMORY_S)
         distance, length = math.hypot(*way), math.hypot(*own)
-        if distance < ALIGN_SIGMAS * error:
+        if not ALIGN_SIGMAS * error <= distance <= MAX_MPS * age or age == 0.0:
             return
         course = math.atan2(way[1], way[0])
         if not self._knows_speed:
@@ -331,7 +337,8 @@ def _noise(dt: float, speed: float, drives: bool, fix_std_m: float) -> Floats:
     noise[[X, Y]] = SLIP_WALK**2 * dt * (abs(speed) > 0.1)
     noise[HEADING] = HEADING_WALK**2 * dt
     noise[SPEED] = (ACCELERATION_STD * dt) ** 2 if drives else FREE_ACCELERATION**2 * dt
-    noise[RATE] = 0.0 if drives else FREE_TURNING**2 * dt
+    free = min(FREE_RADPS, FREE_1PM * abs(speed)) ** 2  # who stands does not turn
+    noise[RATE] = 0.0 if drives else free * (1.0 - math.exp(-2.0 * dt / FREE_TURN_S))
     noise[BIAS] = (BIAS_WALK**2 + SLOPE_WALK**2 * abs(speed)) * dt
     noise[DRIFT] = DRIFT_WALK**2 * dt
     noise[[EAST, NORTH]] = 2.0 * fix_std_m**2 / GPS_MEMORY_S * dt

@@ -193,8 +193,8 @@ FORWARD, UP = (np.array(DIRECTIONS[name], np.float64) for name in ("forward", "u
 
 def _matrix(axes: str) -> Floats:
     """Give the (3, 3) matrix from the axes of the sensor to those of `base_link`."""
-    columns: Floats = np.array([DIRECTIONS[name] for name in axes.split(",")], np.float64)
-    return columns.T
+    matrix: Floats = np.array([DIRECTIONS[name] for name in axes.split(",")], np.float64).T
+    return matrix
 
 
 def _direction(vector: Floats) -> Floats:

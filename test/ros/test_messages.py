@@ -15,7 +15,7 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from nav_msgs.msg import Odometry
 from rclpy.serialization import serialize_message
 from ros import harness
-from sensor_msgs.msg import CameraInfo, JointState
+from sensor_msgs.msg import CameraInfo, JointState, NavSatFix
 
 from edge_pilot import topics
 from edge_pilot.errors import ImageError, InputError
@@ -102,6 +102,22 @@ def test_a_speed_has_the_deviation_of_its_covariance_if_it_gives_one(variance, s
 def test_the_moment_of_arrival_may_stand_for_a_wrong_stamp():
     assert messages.read_imu(harness.inertial(5), received_ns=9).stamp_ns == 9
     assert messages.read_speed(Odometry(), received_ns=9)[0] == 9
+
+
+@pytest.mark.parametrize(
+    ("variances", "kind", "std"),
+    [((4.0, 9.0), 2, 3.0), ((4.0, 9.0), 0, 2.1), ((0.0, 0.0), 2, 2.1), ((math.nan, 1.0), 2, 2.1)],
+)
+def test_a_fix_has_the_deviation_of_its_covariance_if_it_gives_one(variances, kind, std):
+    message = NavSatFix(latitude=48.0, longitude=11.0, position_covariance_type=kind)
+    message.position_covariance[0], message.position_covariance[4] = variances
+    assert messages.read_fix(message, received_ns=9) == (9, 48.0, 11.0, std)
+
+
+def test_a_receiver_without_a_fix_says_nothing():
+    message = NavSatFix(latitude=48.0, longitude=11.0)
+    message.status.status = -1
+    assert messages.read_fix(message) is None
 
 
 def test_an_inertial_sample_is_read_axis_by_axis():

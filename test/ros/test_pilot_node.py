@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import signal
 import time
@@ -12,6 +13,7 @@ import pytest
 pytest.importorskip("rclpy")
 pytest.importorskip("onnx")
 
+from diagnostic_msgs.msg import DiagnosticStatus
 from lifecycle_msgs.msg import State, Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 from rcl_interfaces.srv import DescribeParameters
@@ -149,6 +151,22 @@ def test_diagnostics_name_the_model_and_say_how_fast_it_answers(probe, pilot):
     assert values["model"] == "fake" and len(values["digest"]) == 12
     assert float(values["rate_hz"]) > 0.0
     assert 0.0 < float(values["latency_p50_ms"]) <= float(values["latency_p99_ms"]) < 1000.0
+
+
+def test_diagnostics_say_that_the_imu_is_mounted_in_another_way(probe, pilot):
+    stamps = itertools.count(10**9, 2 * 10**8)
+
+    def feed():
+        sample = harness.inertial(next(stamps))
+        sample.linear_acceleration.z *= -1.0
+        probe.send(topics.IMU, sample)
+
+    heard = probe.heard[topics.DIAGNOSTICS]
+    told = probe.until(
+        lambda: [one.status[0] for one in heard if "imu.axes" in one.status[0].message], feed
+    )
+    assert told[0].level == DiagnosticStatus.WARN
+    assert told[0].message.endswith("got -9.8: is it forward,right,down?")
 
 
 def test_a_camera_of_another_size_is_used_once_its_intrinsics_come(probe, pilot):

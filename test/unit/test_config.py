@@ -122,7 +122,7 @@ def test_limits_that_contradict_one_another_are_refused(values):
     ["forward,left", "forward,right,up", "forward,forward,up", "x,y,z", "", "Forward,left,up"],
 )
 def test_axes_that_no_imu_has_are_refused(axes):
-    with pytest.raises(ConfigError, match=rf"^expected imu\.axes to be three .*, got {axes!r}$"):
+    with pytest.raises(ConfigError, match=rf"^expected imu\.axes to be .*, got {axes!r}$"):
         from_flat({"imu.axes": axes})
 
 

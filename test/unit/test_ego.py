@@ -2,6 +2,8 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from edge_pilot.ego import MAX_GAP_S, EgoFilter
 from edge_pilot.types import NANOSECONDS, Imu
@@ -137,3 +139,140 @@ def test_the_age_is_that_of_the_newest_inertial_sample():
     ego.add_imu(imu(NANOSECONDS))
     ego.add_speed(2 * NANOSECONDS, 5.0)
     assert ego.age_s(3 * NANOSECONDS) == 2.0
+
+
+def fix(east, north):
+    """Give latitude and longitude of a place on the equator, where a degree is known well."""
+    return math.degrees(north / 6335439.3), math.degrees(east / 6378137.0)
+
+
+def drive(ego, seconds, start_s=0.0, speed=10.0, heading=0.8, rate=0.0, fixes=True, odometry=True,
+          bias=0.0, drift=0.0, jump_m=0.0, noise=None, said=None):  # fmt: skip
+    """Drive from (0, 0) as it was at second 0, without a bend before `start_s`; give the place."""
+    x, y = start_s * speed * math.cos(heading), start_s * speed * math.sin(heading)
+    for step in range(round(seconds * 100)):
+        stamp_ns = round(start_s * NANOSECONDS) + step * DT_NS
+        ego.add_imu(imu(stamp_ns, bias, speed * rate, rate + drift))
+        heading += rate / 100
+        x, y = x + speed / 100 * math.cos(heading), y + speed / 100 * math.sin(heading)
+        if odometry and step % 2 == 0:
+            ego.add_speed(stamp_ns, speed)
+        if fixes and step % 10 == 9:
+            east, north = noise.normal(0.0, 0.3, 2) if noise else (0.0, 0.0)
+            ego.add_fix(stamp_ns + DT_NS, *fix(x + east + jump_m, y + north), 2.0, **(said or {}))
+    return x, y, heading
+
+
+def place(ego):
+    return ego.state().x_m, ego.state().y_m
+
+
+def test_without_gps_the_place_is_counted_from_where_the_car_began():
+    ego = EgoFilter()
+    x, y, heading = drive(ego, 10.0, heading=0.0, rate=0.1, fixes=False)
+    assert place(ego) == pytest.approx((x, y), abs=0.5)
+    assert ego.state().heading_rad == pytest.approx(heading, abs=0.01)
+    assert not ego.state().is_georeferenced
+
+
+@pytest.mark.parametrize("heading", [-3.0, -1.0, 0.0, 2.0])
+@pytest.mark.parametrize("odometry", [False, True])
+def test_fixes_show_heading_and_speed_once_the_car_has_moved(heading, odometry):
+    ego = EgoFilter()
+    drive(ego, 0.2, heading=heading, odometry=odometry)
+    assert ego.state().heading_std_rad == math.pi
+    x, y, _ = drive(ego, 20.0, 0.2, heading=heading, odometry=odometry,
+                    noise=np.random.default_rng(3))  # fmt: skip
+    state = ego.state()
+    assert state.is_georeferenced
+    assert math.remainder(state.heading_rad - heading, math.tau) == pytest.approx(0.0, abs=0.05)
+    assert state.speed_mps == pytest.approx(10.0, abs=0.3)
+    assert place(ego) == pytest.approx((x, y), abs=2.0)
+    assert ego.fixes_rejected == 0
+
+
+def test_what_the_receiver_says_of_the_course_counts_at_once():
+    ego = EgoFilter()
+    drive(ego, 0.3, heading=0.8, odometry=False, said={"speed_mps": 10.0, "course_rad": 0.8})
+    assert ego.state().heading_rad == pytest.approx(0.8, abs=0.01)
+    assert ego.state().speed_mps == pytest.approx(10.0, abs=0.2)
+    assert ego.state().heading_std_rad < 0.02
+
+
+def test_fixes_find_the_gyroscope_s_bias():
+    ego = EgoFilter()
+    drive(ego, 40.0, drift=0.01)
+    assert ego.state().yaw_rate_radps == pytest.approx(0.0, abs=0.003)
+    assert ego.state().heading_rad == pytest.approx(0.8, abs=0.03)
+
+
+def test_without_gps_the_car_is_less_and_less_sure_and_gps_brings_it_back():
+    ego = EgoFilter()
+    drive(ego, 20.0)
+    before = ego.state().position_std_m
+    drive(ego, 30.0, 20.0, fixes=False, drift=0.003)
+    lost = ego.state()
+    x, y, _ = drive(ego, 10.0, 50.0)
+    assert lost.position_std_m > before
+    assert ego.state().position_std_m < lost.position_std_m
+    assert place(ego) == pytest.approx((x, y), abs=1.0)
+
+
+def test_a_fix_far_away_is_refused_and_counted():
+    ego = EgoFilter()
+    drive(ego, 10.0)
+    x, y, _ = drive(ego, 0.1, 10.0, jump_m=80.0)
+    assert ego.fixes_rejected == 1
+    assert place(ego) == pytest.approx((x, y), abs=1.0)
+
+
+def test_fixes_that_stay_far_away_are_believed_in_the_end():
+    ego = EgoFilter()
+    drive(ego, 10.0)
+    x, y, _ = drive(ego, 15.0, 10.0, jump_m=80.0)
+    assert ego.fixes_rejected >= 5
+    assert place(ego) == pytest.approx((x + 80.0, y), abs=2.0)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [(math.nan, 0.0, 2.0), (0.0, math.inf, 2.0), (95.0, 0.0, 2.0), (0.0, 0.0, 0.0),
+     (0.0, 0.0, math.nan)],
+)  # fmt: skip
+def test_a_fix_that_cannot_be_changes_nothing(values):
+    ego = EgoFilter()
+    drive(ego, 5.0)
+    before = ego.state()
+    ego.add_fix(before.stamp_ns, *values)
+    assert ego.state() == before
+
+
+def test_without_an_imu_odometry_and_fixes_follow_a_bend():
+    ego, speed, rate = EgoFilter(), 5.0, 0.2
+    for step in range(600):
+        t = step / 20
+        ego.add_speed(round(t * NANOSECONDS), speed)
+        if step % 4 == 0:
+            x, y = speed / rate * math.sin(rate * t), speed / rate * (1 - math.cos(rate * t))
+            ego.add_fix(round(t * NANOSECONDS), *fix(x, y), 0.5)
+    assert ego.state().yaw_rate_radps == pytest.approx(rate, abs=0.05)
+    assert math.remainder(ego.state().heading_rad - rate * t, math.tau) == pytest.approx(
+        0, abs=0.1
+    )
+
+
+@given(st.lists(st.tuples(st.sampled_from("iog"), st.integers(-10**9, 3 * 10**9),
+                          st.floats(allow_nan=True), st.floats(-30, 30))))  # fmt: skip
+def test_whatever_comes_the_state_stays_finite_and_the_covariance_one(events):
+    ego, now_ns = EgoFilter(), 10**12
+    for kind, step_ns, wild, value in events:
+        now_ns += step_ns
+        if kind == "i":
+            ego.add_imu(imu(now_ns, value, wild, value / 10))
+        elif kind == "o":
+            ego.add_speed(now_ns, value)
+        else:
+            ego.add_fix(now_ns, *fix(value * 10, value), 2.0, wild, wild)
+    state = ego.state()
+    assert all(math.isfinite(getattr(state, name)) for name in state.__dataclass_fields__)
+    assert np.linalg.eigvalsh(ego._p).min() > -1e-6

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -6,7 +8,7 @@ from hypothesis import strategies as st
 from edge_pilot.config import ControlConfig, VehicleConfig
 from edge_pilot.control.cruise import Cruise
 from edge_pilot.control.leads import Lead, leads, place
-from edge_pilot.types import NANOSECONDS, EgoState, Obstacle, Path
+from edge_pilot.types import NANOSECONDS, UNKNOWN, EgoState, Obstacle, Path
 
 VEHICLE, CONTROL = VehicleConfig(), ControlConfig()
 FRONT_M = VEHICLE.length_m - VEHICLE.rear_overhang_m
@@ -61,9 +63,32 @@ def test_who_walks_along_the_pavement_or_waits_there_is_none(velocity, x):
 @pytest.mark.parametrize("walks_mps", [1.4, 2.2])
 @pytest.mark.parametrize("side", [1.0, -1.0])
 def test_who_will_cross_when_the_car_is_there_is_a_lead_before_he_is_in_the_way(walks_mps, side):
-    (lead,) = found(obstacle(20.0, 3.5 * side, (0.0, -walks_mps * side)))
+    (lead,) = found(obstacle(20.0, 2.4 * side, (0.0, -walks_mps * side)))
     assert lead.is_entering
     assert lead.distance_m == pytest.approx(20.0 - FRONT_M)
+
+
+def test_who_is_still_far_from_the_way_may_stop_at_the_kerb():
+    assert found(obstacle(20.0, -3.5, (0.0, 1.4))) == ()
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"score": 0.4}, {"age_s": 0.2}, {"vy_mps": 6.0}, {"kind": UNKNOWN, "width_m": 2.0},
+     {"kind": UNKNOWN, "vx_mps": 2.0}, {"is_part": True}],
+    ids=["unsure", "just seen", "too fast", "wide", "along", "part of a wall"],
+)  # fmt: skip
+def test_what_is_not_surely_somebody_who_crosses_is_none(changed):
+    walker = obstacle(20.0, -2.4, (0.0, 1.4))
+    assert len(found(walker)) == 1
+    assert found(replace(walker, **changed)) == ()
+
+
+def test_far_ahead_only_what_is_seen_surely_counts():
+    for kind, score in (("vehicle", 0.45), (UNKNOWN, 0.5)):
+        there = replace(obstacle(30.0, 0.0, width=1.8, kind=kind), score=score)
+        assert found(there) == ()
+        assert len(found(replace(there, x_m=12.0))) == 1
 
 
 def test_who_has_crossed_long_before_the_car_comes_is_none():

@@ -17,18 +17,19 @@ from edge_pilot.config import ControlConfig, VehicleConfig
 from edge_pilot.types import UNKNOWN, EgoState, Floats, Obstacle, Path
 
 PATH_DRIFT = 0.012  # m of corridor for each m of station: what the path is off far away
-ENTRY_HORIZON_S = 2.5  # a stop from 14 m/s within this takes 3 m/s^2
+ENTRY_HORIZON_S = 1.2  # what may still turn round, or was seen wrongly, is not braked for
+ENTRY_GAP_M = 1.3  # likewise: people wait at a kerb farther from the corridor than this
 ENTRY_BUFFER_S = 0.5  # sooner or later than reckoned, the car or the other
 MIN_ENTRY_MPS = 0.5  # slower is standing, or walking along
 ENTRY_SIGMAS = 2.5  # how sure a sideways speed must be
 ENTRY_AGE_S = 0.5  # a speed from fewer sightings is none
-ENTRY_UNKNOWN_M = (
-    25.0  # a LiDAR alone sees too few points of what is farther: from 14 m/s it stops
-)
+ENTRY_M = 28.0  # the speed of what is farther is not sure; from 14 m/s the car still stops
+SURE_SCORE = 0.5  # of what a camera alone sees, where it comes into the way or is not near
+NEAR_M = 15.0
+FASTEST_MPS = {"pedestrian": 4.0, "cyclist": 9.0}  # who is faster is seen wrongly
 CROSSER_SCORE = 0.65  # two or three points
 CROSSER_M, CROSSER_MPS, CROSSER_SHARE = 1.2, 3.5, 0.8  # width, speed, share of it that is inwards
 SINGLE = 0.55  # the score of one point of a LiDAR, or two: a leaf, a corner of a wall
-SINGLE_M = 20.0  # what stands in the way farther than this has more
 ENTRY_SLOPE = 0.08  # of the speed along the path: a path's direction is off by some degrees
 ONCOMING_SLOPE = 0.2  # likewise, for what keeps to its own lane
 ALONGSIDE_M = 0.5  # behind the front bumper by more: beside the car, no use to brake
@@ -76,7 +77,7 @@ def leads(
         distance = max(placed.station_m - front_m, 0.0)
         half = 0.5 * (vehicle.width_m + one.width_m) + control.corridor_margin_m
         is_inside = abs(placed.lateral_m) < half - PATH_DRIFT * placed.station_m
-        if one.kind == UNKNOWN and one.score < SINGLE and distance > SINGLE_M:
+        if distance > NEAR_M and one.score < (SINGLE if one.kind == UNKNOWN else SURE_SCORE):
             continue
         if is_inside or _enters(one, placed, distance, half, ego, vehicle):
             speed = _dot(placed.along, one)
@@ -110,35 +111,39 @@ def _enters(
     vehicle: VehicleConfig,
 ) -> bool:
     """Tell whether something will surely be in the corridor when the car is there."""
-    if one.age_s < ENTRY_AGE_S or one.is_part:
+    if one.age_s < ENTRY_AGE_S or one.is_part or distance_m > ENTRY_M:
+        return False
+    speed = math.hypot(one.vx_mps, one.vy_mps)
+    if one.kind != UNKNOWN and (
+        one.score < SURE_SCORE or speed > FASTEST_MPS.get(one.kind, math.inf)
+    ):
         return False
     along = _dot(placed.along, one)
     side = math.copysign(1.0, placed.lateral_m)
     inwards = -side * (placed.along[0] * one.vy_mps - placed.along[1] * one.vx_mps)
-    if one.kind == UNKNOWN and not _walks_across(one, inwards, distance_m):
+    if one.kind == UNKNOWN and not _walks_across(one, inwards, speed):
         return False
     slope = ONCOMING_SLOPE if along < 0.0 else ENTRY_SLOPE
     if inwards < max(MIN_ENTRY_MPS, ENTRY_SIGMAS * one.velocity_std_mps, slope * abs(along)):
         return False
-    enters_s = max(abs(placed.lateral_m) - half_m, 0.0) / inwards
+    gap_m = max(abs(placed.lateral_m) - half_m, 0.0)
+    enters_s = gap_m / inwards
     leaves_s = (abs(placed.lateral_m) + half_m) / inwards
     closing = ego.speed_mps - along
-    if enters_s > ENTRY_HORIZON_S or closing <= 0.0:
+    if gap_m > ENTRY_GAP_M or enters_s > ENTRY_HORIZON_S or closing <= 0.0:
         return False
     arrives_s = distance_m / closing
     passes_s = (distance_m + vehicle.length_m + one.width_m) / closing
     return enters_s < passes_s + ENTRY_BUFFER_S and leaves_s > arrives_s - ENTRY_BUFFER_S
 
 
-def _walks_across(one: Obstacle, inwards_mps: float, distance_m: float) -> bool:
+def _walks_across(one: Obstacle, inwards_mps: float, speed_mps: float) -> bool:
     """Tell whether what only a LiDAR sees looks like somebody on foot who crosses.
 
     Where a wall or a parked car is seen aslant, its points come and go along it, as if they moved.
     """
-    speed = math.hypot(one.vx_mps, one.vy_mps)
     is_one = one.score >= CROSSER_SCORE and one.width_m < CROSSER_M
-    crosses = inwards_mps > CROSSER_SHARE * speed and speed < CROSSER_MPS
-    return is_one and crosses and distance_m < ENTRY_UNKNOWN_M
+    return is_one and speed_mps < CROSSER_MPS and inwards_mps > CROSSER_SHARE * speed_mps
 
 
 def _dot(along: tuple[float, float], one: Obstacle) -> float:

@@ -22,6 +22,7 @@ BITE_S = 0.25  # from a command to the deceleration, a passenger car's brakes
 MIN_WAY_M = 0.5  # what is nearer than the gap counts as this far
 # Beyond, neither path nor thing is sure: comfort alone. From 14 m/s enough way is left.
 FAR_M = 33.0
+ONCOMING_MPS, ONCOMING_S = 2.0, 1.2  # whoever comes towards the car mostly keeps to his own lane
 EMERGENCY_MPS2 = 5.0  # m/s^2, UN R152 6.1.2 and ISO 22839: the least of an emergency braking
 FIT_DEGREE = 3  # of heading over distance: a bend's entry, arc and exit within the horizon
 
@@ -46,10 +47,16 @@ def respond(lead: Lead, speed_mps: float, control: ControlConfig) -> float:
     """Give the acceleration [m/s^2] that one lead permits."""
     needed = needed_braking(lead, speed_mps, control)
     comfortable = max(follow(lead, speed_mps, control), -control.max_braking_mps2)
-    is_far = lead.distance_m > FAR_M and needed < EMERGENCY_MPS2
-    if needed <= control.max_braking_mps2 or is_far:
+    if needed <= control.max_braking_mps2 or _is_far(lead, speed_mps):
         return comfortable
     return min(comfortable, -_urgent(needed, control))
+
+
+def _is_far(lead: Lead, speed_mps: float) -> bool:
+    """Tell whether there is time to see better before more than comfort is worth it."""
+    closing = speed_mps - lead.speed_mps
+    is_oncoming = lead.speed_mps < -ONCOMING_MPS
+    return lead.distance_m > (ONCOMING_S * closing if is_oncoming else FAR_M)
 
 
 def follow(lead: Lead, speed_mps: float, control: ControlConfig) -> float:

@@ -112,7 +112,7 @@ def read_fix(
 
     The deviation is that of the worse of east and north. A receiver without a fix gives None.
     """
-    if message.status.status < NavSatStatus.STATUS_FIX:
+    if message.status.status == NavSatStatus.STATUS_NO_FIX:
         return None
     stamp_ns = to_ns(message.header.stamp) if received_ns is None else received_ns
     variance = float(max(message.position_covariance[0], message.position_covariance[4]))
