@@ -29,6 +29,7 @@ NEAR_M = 15.0
 FASTEST_MPS = {"pedestrian": 4.0, "cyclist": 9.0}  # who is faster is seen wrongly
 CROSSER_SCORE = 0.65  # two or three points
 CROSSER_M, CROSSER_MPS, CROSSER_SHARE = 1.2, 3.5, 0.8  # width, speed, share of it that is inwards
+STALE_M = 0.3  # along the line of sight: the last scans did not show it
 SINGLE = 0.55  # the score of one point of a LiDAR, or two: a leaf, a corner of a wall
 ENTRY_SLOPE = 0.08  # of the speed along the path: a path's direction is off by some degrees
 ONCOMING_SLOPE = 0.2  # likewise, for what keeps to its own lane
@@ -77,6 +78,8 @@ def leads(
         distance = max(placed.station_m - front_m, 0.0)
         half = 0.5 * (vehicle.width_m + one.width_m) + control.corridor_margin_m
         is_inside = abs(placed.lateral_m) < half - PATH_DRIFT * placed.station_m
+        if one.kind == UNKNOWN and one.position_std_m > STALE_M:
+            continue
         if distance > NEAR_M and one.score < (SINGLE if one.kind == UNKNOWN else SURE_SCORE):
             continue
         if is_inside or _enters(one, placed, distance, half, ego, vehicle):
