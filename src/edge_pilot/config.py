@@ -27,18 +27,9 @@ import yaml
 from edge_pilot.errors import ConfigError
 
 UNITS = {
-    "m": "m",
-    "s": "s",
-    "rad": "rad",
-    "hz": "Hz",
-    "px": "pixels",
-    "mps": "m/s",
-    "mps2": "m/s^2",
-    "mps3": "m/s^3",
-    "radps": "rad/s",
-    "1pm": "1/m",
-    "1ps": "1/s",
-}
+    "m": "m", "s": "s", "rad": "rad", "hz": "Hz", "px": "pixels", "mps": "m/s", "mps2": "m/s^2",
+    "mps3": "m/s^3", "radps": "rad/s", "1pm": "1/m", "1ps": "1/s",
+}  # fmt: skip
 DIRECTIONS = {  # in base_link
     "forward": (1, 0, 0), "left": (0, 1, 0), "up": (0, 0, 1),
     "backward": (-1, 0, 0), "right": (0, -1, 0), "down": (0, 0, -1),

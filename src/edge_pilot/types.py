@@ -96,6 +96,7 @@ class Obstacle:
     box_px: tuple[float, float, float, float] | None = None  # of its newest detection
     age_s: float = math.inf  # since it was first seen
     is_part: bool = False  # of something longer, as of its newest detection
+    is_doubted: bool = False  # the camera sees it, and a LiDAR that is at work does not
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -75,8 +75,8 @@ def test_who_is_still_far_from_the_way_may_stop_at_the_kerb():
 @pytest.mark.parametrize(
     "changed",
     [{"score": 0.4}, {"age_s": 0.2}, {"vy_mps": 6.0}, {"kind": UNKNOWN, "width_m": 2.0},
-     {"kind": UNKNOWN, "vx_mps": 2.0}, {"is_part": True}],
-    ids=["unsure", "just seen", "too fast", "wide", "along", "part of a wall"],
+     {"kind": UNKNOWN, "vx_mps": 2.0}, {"is_part": True}, {"is_doubted": True}],
+    ids=["unsure", "just seen", "too fast", "wide", "along", "part of a wall", "not in the scan"],
 )  # fmt: skip
 def test_what_is_not_surely_somebody_who_crosses_is_none(changed):
     walker = obstacle(20.0, -2.4, (0.0, 1.4))
@@ -104,14 +104,15 @@ def test_an_unsure_sideways_speed_does_not_count():
 
 
 def test_a_slower_car_that_cuts_in_is_a_lead_before_it_is_in_the_way():
-    (lead,) = found(obstacle(15.0, 3.2, (7.0, -1.0), 1.8, "vehicle"))
+    (lead,) = found(obstacle(15.0, 2.9, (7.0, -1.2), 1.8, "vehicle"))
     assert (lead.is_entering, lead.speed_mps) == (True, 7.0)
 
 
 def test_on_a_bend_the_lead_s_distance_is_that_along_the_path():
     angle = 30.0 / 40.0
     at = 40.0 * np.sin(angle), 40.0 * (1.0 - np.cos(angle))
-    (lead,) = found(obstacle(*at, (6.0 * np.cos(angle), 6.0 * np.sin(angle))), path=bend(40.0))
+    velocity = 6.0 * np.cos(angle), 6.0 * np.sin(angle)
+    (lead,) = found(obstacle(*at, velocity, 1.8, "vehicle"), path=bend(40.0))
     assert (lead.distance_m, lead.speed_mps) == pytest.approx((30.0 - FRONT_M, 6.0), rel=0.02)
 
 

@@ -106,6 +106,33 @@ def test_the_kind_is_what_most_pictures_say():
     assert tracker.obstacles(ns(0.15), STANDING)[0].kind == "pedestrian"
 
 
+def scan(tracker, t, *detections):
+    tracker.update(ns(t), STANDING, list(detections), by_lidar=True)
+
+
+def test_what_a_lidar_at_work_does_not_see_is_doubted_and_then_forgotten():
+    tracker, doubted = Tracker(), []
+    for i in range(20):
+        tracker.update(ns(0.1 * i), STANDING, [Detection("pedestrian", 0.6, 15.0, 0.0, 0.5)])
+        scan(tracker, 0.1 * i + 0.05)
+        doubted += [one.is_doubted for one in tracker.obstacles(ns(0.1 * i + 0.05), STANDING)]
+    assert all(doubted)
+    assert tracker.obstacles(ns(2.0), STANDING) == ()
+
+
+def test_without_a_lidar_nothing_is_doubted():
+    (one,) = watch(lambda t: (15.0, 0.0), 0.5).obstacles(ns(0.5), STANDING)
+    assert not one.is_doubted
+
+
+def test_what_flickers_at_a_low_score_is_never_told_of():
+    tracker = Tracker()
+    for i in range(40):
+        flicker = [Detection("pedestrian", 0.45, 25.0, 0.0, 0.5)] if i % 2 else []
+        tracker.update(ns(0.05 * i), STANDING, flicker)
+        assert tracker.obstacles(ns(0.05 * i), STANDING) == ()
+
+
 def test_what_is_seen_no_more_is_told_of_for_a_while_and_then_gone():
     tracker = watch(lambda t: (20.0, 0.0), 0.5)
     for t, count in ((0.5 + 0.9 * COAST_S, 1), (0.5 + 1.2 * COAST_S, 0)):

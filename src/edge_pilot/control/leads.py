@@ -18,9 +18,9 @@ from edge_pilot.types import UNKNOWN, EgoState, Floats, Obstacle, Path
 
 PATH_DRIFT = 0.012  # m of corridor for each m of station: what the path is off far away
 ENTRY_HORIZON_S = 1.2  # what may still turn round, or was seen wrongly, is not braked for
-ENTRY_GAP_M = 1.3  # likewise: people wait at a kerb farther from the corridor than this
+ENTRY_GAP_M = 1.1  # likewise: people wait at a kerb farther from the corridor than this
 ENTRY_BUFFER_S = 0.5  # sooner or later than reckoned, the car or the other
-MIN_ENTRY_MPS = 0.5  # slower is standing, or walking along
+MIN_ENTRY_MPS = 0.9  # slower is standing, or walking along
 ENTRY_SIGMAS = 2.5  # how sure a sideways speed must be
 ENTRY_AGE_S = 0.5  # a speed from fewer sightings is none
 ENTRY_M = 28.0  # the speed of what is farther is not sure; from 14 m/s the car still stops
@@ -29,10 +29,12 @@ NEAR_M = 15.0
 FASTEST_MPS = {"pedestrian": 4.0, "cyclist": 9.0}  # who is faster is seen wrongly
 CROSSER_SCORE = 0.65  # two or three points
 CROSSER_M, CROSSER_MPS, CROSSER_SHARE = 1.2, 3.5, 0.8  # width, speed, share of it that is inwards
+SURE_M = 1.0  # of the distance, standard deviation
+PASSED_M = 1.0  # nearer than this, the car is past before anybody is in its way
 STALE_M = 0.3  # along the line of sight: the last scans did not show it
 SINGLE = 0.55  # the score of one point of a LiDAR, or two: a leaf, a corner of a wall
 ENTRY_SLOPE = 0.08  # of the speed along the path: a path's direction is off by some degrees
-ONCOMING_SLOPE = 0.2  # likewise, for what keeps to its own lane
+ONCOMING_MPS = 2.0  # who comes towards the car keeps to his own lane, however a bend looks
 ALONGSIDE_M = 0.5  # behind the front bumper by more: beside the car, no use to brake
 
 
@@ -44,6 +46,7 @@ class Lead:
     speed_mps: float  # along the path over ground; negative: it comes towards the car
     kind: str  # one of KINDS, or UNKNOWN
     is_entering: bool  # not in the way yet
+    is_sure: bool = True  # its distance is: a LiDAR measured it, or it is near
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +83,14 @@ def leads(
         is_inside = abs(placed.lateral_m) < half - PATH_DRIFT * placed.station_m
         if one.kind == UNKNOWN and one.position_std_m > STALE_M:
             continue
+        if distance > NEAR_M and (one.is_doubted or not _is_plausible(one)):
+            continue
         if distance > NEAR_M and one.score < (SINGLE if one.kind == UNKNOWN else SURE_SCORE):
             continue
         if is_inside or _enters(one, placed, distance, half, ego, vehicle):
             speed = _dot(placed.along, one)
-            found.append(Lead(distance, speed, one.kind, not is_inside))
+            is_sure = one.position_std_m < SURE_M
+            found.append(Lead(distance, speed, one.kind, not is_inside, is_sure))
     return tuple(sorted(found, key=lambda lead: lead.distance_m))
 
 
@@ -114,20 +120,24 @@ def _enters(
     vehicle: VehicleConfig,
 ) -> bool:
     """Tell whether something will surely be in the corridor when the car is there."""
-    if one.age_s < ENTRY_AGE_S or one.is_part or distance_m > ENTRY_M:
-        return False
-    speed = math.hypot(one.vx_mps, one.vy_mps)
-    if one.kind != UNKNOWN and (
-        one.score < SURE_SCORE or speed > FASTEST_MPS.get(one.kind, math.inf)
+    if (
+        one.is_doubted
+        or one.age_s < ENTRY_AGE_S
+        or one.is_part
+        or not PASSED_M < distance_m < ENTRY_M
     ):
+        return False
+    if one.kind != UNKNOWN and (one.score < SURE_SCORE or not _is_plausible(one)):
         return False
     along = _dot(placed.along, one)
     side = math.copysign(1.0, placed.lateral_m)
     inwards = -side * (placed.along[0] * one.vy_mps - placed.along[1] * one.vx_mps)
-    if one.kind == UNKNOWN and not _walks_across(one, inwards, speed):
+    if one.kind == UNKNOWN and not _walks_across(one, inwards):
         return False
-    slope = ONCOMING_SLOPE if along < 0.0 else ENTRY_SLOPE
-    if inwards < max(MIN_ENTRY_MPS, ENTRY_SIGMAS * one.velocity_std_mps, slope * abs(along)):
+    if along < -ONCOMING_MPS:
+        return False
+    slope = ENTRY_SLOPE * abs(along)
+    if inwards < max(MIN_ENTRY_MPS, ENTRY_SIGMAS * one.velocity_std_mps, slope):
         return False
     gap_m = max(abs(placed.lateral_m) - half_m, 0.0)
     enters_s = gap_m / inwards
@@ -140,11 +150,17 @@ def _enters(
     return enters_s < passes_s + ENTRY_BUFFER_S and leaves_s > arrives_s - ENTRY_BUFFER_S
 
 
-def _walks_across(one: Obstacle, inwards_mps: float, speed_mps: float) -> bool:
+def _is_plausible(one: Obstacle) -> bool:
+    """Tell whether somebody is no faster than his kind can be; else something was mixed up."""
+    return math.hypot(one.vx_mps, one.vy_mps) <= FASTEST_MPS.get(one.kind, math.inf)
+
+
+def _walks_across(one: Obstacle, inwards_mps: float) -> bool:
     """Tell whether what only a LiDAR sees looks like somebody on foot who crosses.
 
     Where a wall or a parked car is seen aslant, its points come and go along it, as if they moved.
     """
+    speed_mps = math.hypot(one.vx_mps, one.vy_mps)
     is_one = one.score >= CROSSER_SCORE and one.width_m < CROSSER_M
     return is_one and speed_mps < CROSSER_MPS and inwards_mps > CROSSER_SHARE * speed_mps
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -21,8 +22,8 @@ STRAIGHT = 1e-4  # 1/m, a radius of 10 km: less is no bend
 BITE_S = 0.25  # from a command to the deceleration, a passenger car's brakes
 MIN_WAY_M = 0.5  # what is nearer than the gap counts as this far
 # Beyond, neither path nor thing is sure: comfort alone. From 14 m/s enough way is left.
-FAR_M = 33.0
-ONCOMING_MPS, ONCOMING_S = 2.0, 1.2  # whoever comes towards the car mostly keeps to his own lane
+FAR_M, UNSURE_FAR_M = 33.0, 25.0
+ONCOMING_S = 1.2  # until they meet: before, who comes towards the car is as if he stood
 EMERGENCY_MPS2 = 5.0  # m/s^2, UN R152 6.1.2 and ISO 22839: the least of an emergency braking
 FIT_DEGREE = 3  # of heading over distance: a bend's entry, arc and exit within the horizon
 
@@ -45,18 +46,20 @@ def accelerate(
 
 def respond(lead: Lead, speed_mps: float, control: ControlConfig) -> float:
     """Give the acceleration [m/s^2] that one lead permits."""
+    if _may_pass(lead, speed_mps):
+        lead = replace(lead, speed_mps=0.0)
     needed = needed_braking(lead, speed_mps, control)
     comfortable = max(follow(lead, speed_mps, control), -control.max_braking_mps2)
-    if needed <= control.max_braking_mps2 or _is_far(lead, speed_mps):
+    is_far = lead.distance_m > (FAR_M if lead.is_sure else UNSURE_FAR_M)
+    if needed <= control.max_braking_mps2 or is_far:
         return comfortable
     return min(comfortable, -_urgent(needed, control))
 
 
-def _is_far(lead: Lead, speed_mps: float) -> bool:
-    """Tell whether there is time to see better before more than comfort is worth it."""
+def _may_pass(lead: Lead, speed_mps: float) -> bool:
+    """Tell whether somebody who comes towards the car has time to keep to his own lane."""
     closing = speed_mps - lead.speed_mps
-    is_oncoming = lead.speed_mps < -ONCOMING_MPS
-    return lead.distance_m > (ONCOMING_S * closing if is_oncoming else FAR_M)
+    return lead.speed_mps < 0.0 and lead.distance_m > ONCOMING_S * closing
 
 
 def follow(lead: Lead, speed_mps: float, control: ControlConfig) -> float:

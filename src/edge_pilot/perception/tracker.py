@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from edge_pilot.types import NANOSECONDS, UNKNOWN, Detection, EgoState, Floats, Obstacle
 
-CAMERA_RANGE = 0.08  # of the distance, standard deviation along the line of sight
+CAMERA_RANGE = 0.15  # of the distance, standard deviation along the line of sight
 CAMERA_RANGE_BIAS = 0.12  # of the distance, the part that does not average out
 CAMERA_BEARING = 0.008  # rad, one and a half pixels of 190 a radian
 LIDAR_RANGE_M = 0.15
@@ -25,8 +25,7 @@ LIDAR_BEARING = 0.006  # rad: columns are a degree apart, so an edge lies somewh
 LIDAR_WIDTH = 0.15  # of the width: a part of the side may be hidden
 NEAR_STD_M = 0.05  # across, whatever the distance
 AGILITY = 2.0  # m^2/s^3, spectral density: 1.4 m/s of change in a second
-SLOW_AGILITY = 0.5  # likewise, of what is as narrow as somebody on foot: 0.7 m/s
-NARROW_M = 1.2
+SLOW_AGILITY, NARROW_M = 0.5, 1.2  # likewise, of what is as narrow as somebody on foot
 FIRST_SPEED_STD = {"pedestrian": 2.0, "cyclist": 5.0, "vehicle": 7.0, UNKNOWN: 5.0}  # m/s
 GATE = 9.21  # chi square of two degrees of freedom, 99 %
 # Evidence, much like the log odds that a thing is there: a hit adds to it by its score, and a
@@ -34,11 +33,12 @@ GATE = 9.21  # chi square of two degrees of freedom, 99 %
 NOTHING = 0.35  # the score of a picture's detection that says nothing
 CAMERA_GAIN, LIDAR_GAIN = 2.0, 1.2
 CAMERA_MISS, LIDAR_MISS = 0.35, 0.5
+DENIAL = 1.5  # a LiDAR that does not see what the camera tells of
 SURE, SUREST = 1.0, 3.0  # a track is told of; no more evidence than this is kept
 CAMERA_SEES_M, CAMERA_SEES_RAD = 30.0, 0.55  # within these a miss counts
-LIDAR_SEES_M, LIDAR_SEES_ASIDE_M = (4.5, 20.0), 6.0
-CONFIRM_HITS = 2  # of the LiDAR, or near
-CONFIRM_CAMERA_HITS = 3  # of the camera alone
+LIDAR_SEES_M, LIDAR_SEES_WIDE_M, LIDAR_SEES_ASIDE_M = (4.5, 24.0), 30.0, 6.0
+RANGED_S = 0.5  # a LiDAR's hit is so long a proof; one that is silent for longer is not at work
+CONFIRM_HITS, CONFIRM_CAMERA_HITS = 2, 3  # of the LiDAR or near, and of the camera alone
 NEAR_M = 12.0
 FORGET_S = 0.25  # a track that is not confirmed
 COAST_S, COAST_M = 0.6, 0.5  # a confirmed one, unseen: so long, or until it may be so far aside
@@ -89,7 +89,7 @@ class _Track:
     votes: dict[str, float] = field(default_factory=dict)
     hits: int = 0
     evidence: float = 0.0
-    is_ranged: bool = False  # a LiDAR saw it
+    ranged_ns: int | None = None  # when a LiDAR saw it last
     is_part: bool = False
     is_confirmed: bool = False
 
@@ -108,6 +108,7 @@ class Tracker:
         self._stamp_ns = stamp_ns
         self._pose = _Pose()
         self._tracks: list[_Track] = []
+        self._scanned_ns: int | None = None
 
     def update(
         self,
@@ -119,10 +120,11 @@ class Tracker:
     ) -> None:
         """Take what one sensor saw at one moment, though it be nothing.
 
-        It may be older than the last by LATE_S. After a longer step back, or a gap of MAX_GAP_S,
-        everything begins anew.
+        A step back of more than LATE_S, or a gap of MAX_GAP_S, and everything begins anew.
         """
         age_s = self._advance(stamp_ns, ego)
+        if by_lidar:
+            self._scanned_ns = stamp_ns
         seen = [one for one in detections if _is_sound(one)]
         pose = self._pose.moved(ego, -age_s)
         places, noises = _measure(seen, pose)  # (M, 2), (M, 2, 2)
@@ -136,7 +138,7 @@ class Tracker:
         paired = {id(track) for track, _ in pairs}
         for track in self._tracks:
             if id(track) not in paired and track.seen_ns < stamp_ns:
-                _miss(track, pose, by_lidar)
+                _miss(track, pose, stamp_ns, by_lidar)
         self._forget()
 
     def obstacles(self, stamp_ns: int, ego: EgoState) -> tuple[Obstacle, ...]:
@@ -156,6 +158,11 @@ class Tracker:
         found = [
             _obstacle(track, x, p, pose, min(elapsed_s, 0.0), stamp_ns) for track, x, p in states
         ]
+        if _is_recent(self._scanned_ns, stamp_ns):
+            found = [
+                one if _is_recent(track.ranged_ns, stamp_ns) else replace(one, is_doubted=True)
+                for one, track in zip(found, tracks, strict=True)
+            ]
         return tuple(sorted(found, key=lambda one: math.hypot(one.x_m, one.y_m)))
 
     def _advance(self, stamp_ns: int, ego: EgoState) -> float:
@@ -183,7 +190,7 @@ class Tracker:
         if not self._tracks or not seen:
             return []
         if any(one.kind == UNKNOWN for one in seen):
-            _loosen([track for track in self._tracks if not track.is_ranged], pose)
+            _loosen([track for track in self._tracks if track.ranged_ns is None], pose)
         h = _observer(age_s)
         x = np.stack([track.x for track in self._tracks]) @ h.T  # (N, 2)
         p = h @ np.stack([track.p for track in self._tracks]) @ h.T  # (N, 2, 2)
@@ -255,15 +262,21 @@ def _noise(one: Detection) -> Floats:
     return noise
 
 
-def _miss(track: _Track, pose: _Pose, by_lidar: bool) -> None:
+def _miss(track: _Track, pose: _Pose, stamp_ns: int, by_lidar: bool) -> None:
     """Take from the evidence for what the sensor should have seen; a camera knows few kinds."""
     x, y = pose.axes().T @ (track.x[:2] - pose.position())
     if by_lidar:
         low, high = LIDAR_SEES_M
-        track.evidence -= LIDAR_MISS * (low < x < high and abs(y) < LIDAR_SEES_ASIDE_M)
+        high = high if track.width_m < NARROW_M else LIDAR_SEES_WIDE_M
+        loss = LIDAR_MISS if _is_recent(track.ranged_ns, stamp_ns) else DENIAL
+        track.evidence -= loss * (low < x < high and abs(y) < LIDAR_SEES_ASIDE_M)
     elif track.votes:
         is_ahead = x > 0.0 and abs(math.atan2(y, x)) < CAMERA_SEES_RAD
         track.evidence -= CAMERA_MISS * (is_ahead and math.hypot(x, y) < CAMERA_SEES_M)
+
+
+def _is_recent(then_ns: int | None, now_ns: int) -> bool:
+    return then_ns is not None and now_ns - then_ns < RANGED_S * NANOSECONDS
 
 
 def _loosen(tracks: Sequence[_Track], pose: _Pose) -> None:
@@ -342,7 +355,8 @@ def _note(track: _Track, one: Detection, stamp_ns: int) -> None:
     track.seen_ns = max(track.seen_ns, stamp_ns)
     track.score += SMOOTHING * (one.score - track.score)
     track.width_m += SMOOTHING * (one.width_m - track.width_m)
-    track.is_ranged |= is_lidar
+    if is_lidar:
+        track.ranged_ns = stamp_ns
     track.is_part = one.is_part
     if not is_lidar:
         track.votes[one.kind] = track.votes.get(one.kind, 0.0) + one.score
@@ -351,7 +365,7 @@ def _note(track: _Track, one: Detection, stamp_ns: int) -> None:
     track.evidence = min(track.evidence + gain, SUREST)
     track.hits += 1
     is_near = math.hypot(one.x_m, one.y_m) < NEAR_M
-    enough = CONFIRM_HITS if track.is_ranged or is_near else CONFIRM_CAMERA_HITS
+    enough = CONFIRM_HITS if is_lidar or track.ranged_ns or is_near else CONFIRM_CAMERA_HITS
     track.is_confirmed |= track.hits >= enough and track.evidence >= SURE
 
 
