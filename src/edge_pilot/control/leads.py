@@ -35,6 +35,7 @@ STALE_M = 0.3  # along the line of sight: the last scans did not show it
 SINGLE = 0.55  # the score of one point of a LiDAR, or two: a leaf, a corner of a wall
 ENTRY_SLOPE = 0.08  # of the speed along the path: a path's direction is off by some degrees
 ONCOMING_MPS = 2.0  # who comes towards the car keeps to his own lane, however a bend looks
+CUTS_IN_MPS = 2.0  # a vehicle that comes into the way drives along it; a parked one only seems to
 ALONGSIDE_M = 0.5  # behind the front bumper by more: beside the car, no use to brake
 
 
@@ -134,7 +135,7 @@ def _enters(
     inwards = -side * (placed.along[0] * one.vy_mps - placed.along[1] * one.vx_mps)
     if one.kind == UNKNOWN and not _walks_across(one, inwards):
         return False
-    if along < -ONCOMING_MPS:
+    if along < -ONCOMING_MPS or (one.kind == "vehicle" and along < CUTS_IN_MPS):
         return False
     slope = ENTRY_SLOPE * abs(along)
     if inwards < max(MIN_ENTRY_MPS, ENTRY_SIGMAS * one.velocity_std_mps, slope):

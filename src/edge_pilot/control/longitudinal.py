@@ -23,7 +23,7 @@ BITE_S = 0.25  # from a command to the deceleration, a passenger car's brakes
 MIN_WAY_M = 0.5  # what is nearer than the gap counts as this far
 # Beyond, neither path nor thing is sure: comfort alone. From 14 m/s enough way is left.
 FAR_M, UNSURE_FAR_M = 33.0, 25.0
-ONCOMING_S = 1.2  # until they meet: before, who comes towards the car is as if he stood
+ONCOMING_S = 0.8  # until they meet: before, who comes towards the car is as if he stood
 EMERGENCY_MPS2 = 5.0  # m/s^2, UN R152 6.1.2 and ISO 22839: the least of an emergency braking
 FIT_DEGREE = 3  # of heading over distance: a bend's entry, arc and exit within the horizon
 
