@@ -2,8 +2,7 @@
 
     python bench/forward.py [--json] [--repeat 300] [--model FILE]
 
-The pictures are those of a simulated road, with a LiDAR scan for every second one. The ratio is
-of the network's part to the whole.
+The pictures are those of a simulated road, with a LiDAR scan for every second one.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from edge_pilot.config import ControlConfig
 from edge_pilot.control.leads import Lead
-from edge_pilot.types import NANOSECONDS
+from edge_pilot.types import NANOSECONDS, UNKNOWN
 
 STANDING_MPS = 0.3  # an estimated speed below is none
 LEAVING_MPS = 0.5  # a lead this fast moves away
@@ -69,5 +69,5 @@ def _reason(leads: Sequence[Lead], wanted_mps2: float) -> str:
 
 def _say(lead: Lead) -> str:
     where = "comes into the way" if lead.is_entering else "ahead"
-    thing = "something" if lead.kind == "unknown" else f"a {lead.kind}"
+    thing = "something" if lead.kind == UNKNOWN else f"a {lead.kind}"
     return f"{thing} {lead.distance_m:.1f} m {where}, {lead.speed_mps:.1f} m/s"

@@ -355,10 +355,10 @@ def _note(track: _Track, one: Detection, stamp_ns: int) -> None:
     track.seen_ns = max(track.seen_ns, stamp_ns)
     track.score += SMOOTHING * (one.score - track.score)
     track.width_m += SMOOTHING * (one.width_m - track.width_m)
+    track.is_part = one.is_part
     if is_lidar:
         track.ranged_ns = stamp_ns
-    track.is_part = one.is_part
-    if not is_lidar:
+    else:
         track.votes[one.kind] = track.votes.get(one.kind, 0.0) + one.score
         track.box_px = one.box_px
     gain = LIDAR_GAIN * one.score if is_lidar else CAMERA_GAIN * (one.score - NOTHING)

@@ -19,7 +19,7 @@ from edge_pilot.sim.crowd import crowded
 from edge_pilot.sim.labels import Label, boxes_2d
 from edge_pilot.sim.look import LOOKS, varied
 from edge_pilot.sim.renderer import Renderer
-from edge_pilot.sim.simulator import COMMAND_STEPS, Simulator
+from edge_pilot.sim.simulator import COMMAND_STEPS, Simulator, Truth
 from edge_pilot.sim.world import World, make_world
 from edge_pilot.types import KINDS, Command, EgoState, Floats, Image
 
@@ -74,11 +74,11 @@ def collect(
             image = renderer.render(sim.motion, sim.time_s, sim.steps) if due or sees else None
             if image is not None and due:
                 taken = truth.s
-                labels = _labels(shown, sim, camera)
+                labels = _labels(shown, sim, truth.s, camera)
                 if all(label.distance_m > TOO_NEAR_M for label in labels):
                     crop = view.crop(image)
                     crop = _blurred(crop, rng) if vary else crop
-                    rows.append(_sample(sim, card, crop, labels))
+                    rows.append(_sample(sim, truth, card, crop, labels))
             if truth.off_lane and abs(truth.lateral) > 1.6:
                 sim.place(truth.s, speed_mps=sim.motion.speed)
             command = drive(sim, image)
@@ -116,7 +116,7 @@ def _row(label: Label, card: ModelCard) -> list[float] | None:
     return [float(KINDS.index(label.kind)), *middle, *side, float(must)]
 
 
-def _labels(world: World, sim: Simulator, camera: CameraConfig) -> list[Label]:
+def _labels(world: World, sim: Simulator, s: float, camera: CameraConfig) -> list[Label]:
     """Label a picture; only a tree's middle hides what is behind it."""
     props = [
         replace(box, size=(0.5 * box.size[0], 0.5 * box.size[1], box.size[2]))
@@ -125,7 +125,7 @@ def _labels(world: World, sim: Simulator, camera: CameraConfig) -> list[Label]:
         for box in sim.obstacles(REACH_M)
         if box.kind not in KINDS
     ]
-    actors = world.boxes(sim.time_s, sim.truth().s, reach=REACH_M)
+    actors = world.boxes(sim.time_s, s, reach=REACH_M)
     return boxes_2d([*actors, *props], sim.motion, camera)
 
 
@@ -149,9 +149,9 @@ def _blurred(crop: Image, rng: np.random.Generator) -> Image:
 
 
 def _sample(
-    sim: Simulator, card: ModelCard, crop: Image, labels: list[Label]
+    sim: Simulator, truth: Truth, card: ModelCard, crop: Image, labels: list[Label]
 ) -> dict[str, NDArray[np.generic]]:
-    motion, truth = sim.motion, sim.truth()
+    motion = sim.motion
     path = sim.path_ahead(card.path_distances_m).points_m[1:, 1]
     ego = EgoState(sim.stamp_ns, motion.speed, motion.yaw_rate)
     label = np.float32
