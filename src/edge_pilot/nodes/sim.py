@@ -18,13 +18,13 @@ from edge_pilot.nodes import sensor_messages as write
 from edge_pilot.sim.expert import expert
 from edge_pilot.sim.renderer import Renderer
 from edge_pilot.sim.sensors import Gps, ImuSensor, Lidar, Odometer
-from edge_pilot.sim.simulator import ODOMETRY_STEPS, START, Simulator
+from edge_pilot.sim.simulator import LIDAR_PHASE, LIDAR_STEPS, ODOMETRY_STEPS, START, Simulator
 from edge_pilot.sim.vehicle import DT
 from edge_pilot.sim.world import make_world
 from edge_pilot.types import NANOSECONDS, Command
 
 STEP_NS = int(DT * NANOSECONDS)
-GPS_STEPS, LIDAR_STEPS = 10, 10
+GPS_STEPS = 10
 LATE_S = 0.25  # said from here on: the machine is busy with something else
 
 
@@ -112,7 +112,7 @@ class Sim(Node):
         if sim.steps % self._camera_steps == 0:
             self._take_picture(is_last)
         # Between two pictures, so that neither waits for the other.
-        if self._config.sim.lidar and sim.steps % LIDAR_STEPS == 2:
+        if self._config.sim.lidar and sim.steps % LIDAR_STEPS == LIDAR_PHASE:
             cloud = self._lidar.scan(motion, sim.obstacles())
             self._points.publish(write.points(stamp_ns, cloud))
 

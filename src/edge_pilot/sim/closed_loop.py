@@ -23,6 +23,7 @@ from edge_pilot.sim.expert import demand, expert
 from edge_pilot.sim.sensors import MAX_RANGE_M, ImuSensor, Lidar, Odometer
 from edge_pilot.sim.simulator import (
     COMMAND_STEPS,
+    LIDAR_PHASE,
     LIDAR_STEPS,
     ODOMETRY_STEPS,
     STANDING,
@@ -33,7 +34,6 @@ from edge_pilot.sim.simulator import (
 from edge_pilot.sim.vehicle import DT
 from edge_pilot.types import Command, Floats, Frame, Image, Scan
 
-LIDAR_PHASE = 2  # steps: its turns end between two pictures
 GIVE_UP_S = 20.0  # of standing still
 MIN_PROGRESS_MPS = 2.0  # a drive slower than this on the whole is over
 COLUMNS = ("time_s", "s_m", "x_m", "y_m", "heading_rad", "speed_mps", "yaw_rate_radps",

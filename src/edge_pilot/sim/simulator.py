@@ -17,7 +17,7 @@ from edge_pilot.types import NANOSECONDS, Floats, Obstacle, Path
 
 COMMAND_STEPS = 5  # 20 Hz, the camera's rate
 ODOMETRY_STEPS = 2  # 50 Hz
-LIDAR_STEPS = 10  # 10 Hz
+LIDAR_STEPS, LIDAR_PHASE = 10, 2  # 10 Hz; its turns end between two pictures
 START = 5.0  # m along the road
 STANDING = 0.3  # m/s
 
