@@ -18,7 +18,7 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-from edge_pilot import lidar
+from edge_pilot import clusters, lidar
 from edge_pilot.config import LidarConfig
 from edge_pilot.lidar import Cloud, Field
 from edge_pilot.sim.sensors import RANGE_STD, hit_distance, table
@@ -67,7 +67,7 @@ def whole(cloud: Cloud) -> None:
     scan = lidar.to_scan(cloud, MOUNT)
     points = lidar.standing(scan.points_m)
     lidar.nearest(points, PATH, 1.1)
-    lidar.things(points, len(scan.points_m))
+    clusters.things(points, len(scan.points_m))
 
 
 def read(cloud: Cloud) -> None:

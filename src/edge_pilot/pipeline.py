@@ -6,13 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from edge_pilot.card import CameraModel, ModelFile
+from edge_pilot.clusters import detect
 from edge_pilot.config import Config
 from edge_pilot.control.cruise import Cruise
 from edge_pilot.control.lateral import steer
 from edge_pilot.control.leads import Lead, leads
 from edge_pilot.control.longitudinal import accelerate
 from edge_pilot.inference.backend import Backend
-from edge_pilot.lidar import detect
 from edge_pilot.perception.boxes import is_beside
 from edge_pilot.perception.heads import decode, encode_state
 from edge_pilot.perception.tracker import Tracker

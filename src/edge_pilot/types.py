@@ -96,7 +96,8 @@ class Obstacle:
     box_px: tuple[float, float, float, float] | None = None  # of its newest detection
     age_s: float = math.inf  # since it was first seen
     is_part: bool = False  # of something longer, as of its newest detection
-    is_doubted: bool = False  # the camera sees it, and a LiDAR that is at work does not
+    doubt_s: float = 0.0  # for so long a LiDAR that is at work has not seen it
+    speed_std_mps: float = 0.0  # along the line of sight
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -9,7 +9,7 @@ from edge_pilot.config import ControlConfig, VehicleConfig
 from edge_pilot.control.cruise import Cruise
 from edge_pilot.control.lateral import curvature_of, point_at, steer, steering_of
 from edge_pilot.control.leads import Lead
-from edge_pilot.control.longitudinal import accelerate, bends, pedals, target_speed
+from edge_pilot.control.longitudinal import accelerate, bends, pedals, respond, target_speed
 from edge_pilot.types import EgoState, Path
 
 VEHICLE, CONTROL = VehicleConfig(), ControlConfig()
@@ -217,6 +217,20 @@ def test_it_follows_a_lead_that_drives_off():
     )
     moves = rows[(rows[:, 0] > 10.0) & (rows[:, 2] > 0.2)][0, 0]
     assert moves < 13.0
+
+
+def test_for_what_is_not_sure_it_brakes_comfortably_until_that_is_an_emergency():
+    demand = [respond(Lead(d, 0.0, "vehicle", False, is_sure), 14.0, CONTROL)
+              for is_sure in (True, False) for d in (29.0, 20.0)]  # fmt: skip
+    assert demand[0] < -3.5
+    assert demand[2] == -CONTROL.max_braking_mps2
+    assert demand[1] == demand[3] == -CONTROL.emergency_braking_mps2
+
+
+def test_what_is_new_and_not_near_is_taken_for_as_fast_as_it_may_be():
+    far, near = (Lead(d, 0.0, "vehicle", False, speed_std_mps=7.0) for d in (28.0, 12.0))
+    assert respond(far, 12.0, CONTROL) == -CONTROL.max_braking_mps2
+    assert respond(near, 12.0, CONTROL) == -CONTROL.emergency_braking_mps2
 
 
 LEADS = st.builds(Lead, st.floats(0.0, 60.0), st.floats(-20.0, 20.0), st.just("vehicle"),

@@ -68,6 +68,34 @@ def test_who_will_cross_when_the_car_is_there_is_a_lead_before_he_is_in_the_way(
     assert lead.distance_m == pytest.approx(20.0 - FRONT_M)
 
 
+def test_who_walks_in_the_lane_is_in_the_way_where_a_parked_car_is_not():
+    beside = 0.5 * (VEHICLE.width_m + 0.5) + CONTROL.corridor_margin_m + 0.1
+    assert [lead.is_entering for lead in found(obstacle(10.0, -beside))] == [False]
+    assert found(obstacle(10.0, -beside, kind="vehicle")) == ()
+
+
+def test_who_is_too_fast_to_stop_at_the_kerb_is_believed_from_farther():
+    (rider,) = found(obstacle(20.0, -4.0, (0.0, 4.2), kind="cyclist"))
+    assert rider.is_entering
+    assert found(obstacle(20.0, -4.0, (0.0, 1.4), kind="cyclist")) == ()
+
+
+@pytest.mark.parametrize(
+    ("changed", "is_sure"),
+    [({}, True), ({"age_s": 0.5}, False), ({"score": 0.5}, False), ({"doubt_s": 0.2}, False),
+     ({"position_std_m": 1.5}, False), ({"y_m": 1.7}, False)],
+    ids=["known", "new", "low score", "missed by the scan", "unsure distance", "at the edge"],
+)  # fmt: skip
+def test_a_lead_is_sure_where_it_is_well_known(changed, is_sure):
+    (lead,) = found(replace(obstacle(20.0, 0.0, width=1.8, kind="vehicle"), **changed))
+    assert lead.is_sure == is_sure
+
+
+def test_who_is_just_about_to_pass_the_bumper_comes_too_late_to_brake_for():
+    assert found(obstacle(FRONT_M + 1.5, -2.3, (0.0, 1.4))) == ()
+    assert len(found(obstacle(FRONT_M + 1.5, -2.3, (0.0, 1.4)), speed_mps=4.0)) == 1
+
+
 def test_who_is_still_far_from_the_way_may_stop_at_the_kerb():
     assert found(obstacle(20.0, -3.5, (0.0, 1.4))) == ()
 
@@ -75,7 +103,7 @@ def test_who_is_still_far_from_the_way_may_stop_at_the_kerb():
 @pytest.mark.parametrize(
     "changed",
     [{"score": 0.4}, {"age_s": 0.2}, {"vy_mps": 6.0}, {"kind": UNKNOWN, "width_m": 2.0},
-     {"kind": UNKNOWN, "vx_mps": 2.0}, {"is_part": True}, {"is_doubted": True}],
+     {"kind": UNKNOWN, "vx_mps": 2.0}, {"is_part": True}, {"doubt_s": 0.3}],
     ids=["unsure", "just seen", "too fast", "wide", "along", "part of a wall", "not in the scan"],
 )  # fmt: skip
 def test_what_is_not_surely_somebody_who_crosses_is_none(changed):
@@ -161,6 +189,12 @@ def test_a_clock_that_is_set_back_does_not_hold_the_car_for_ever():
     cruise = Cruise(CONTROL)
     cruise.update(10**18, 0.0, (stopped(),), 1.0)
     assert cruise.update(0, 0.0, (), 1.0).acceleration_mps2 == 1.0
+
+
+def test_the_reason_names_the_lead_that_decides():
+    near, slow = Lead(25.0, 10.0, "vehicle", False), Lead(28.0, 0.0, "pedestrian", False)
+    action = Cruise(CONTROL).update(0, 10.0, (near, slow), -2.0)
+    assert action.reason == "Brakes: a pedestrian 28.0 m ahead, 0.0 m/s."
 
 
 def test_a_car_that_rolls_is_not_held():

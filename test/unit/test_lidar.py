@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from edge_pilot import lidar
+from edge_pilot import clusters, lidar
 from edge_pilot.config import LidarConfig
 from edge_pilot.errors import CloudError
 from edge_pilot.lidar import DATATYPES, Cloud, Field
@@ -126,7 +126,7 @@ def test_an_empty_road_is_empty_however_the_car_leans_and_its_lidar_is_mounted(
 ):
     for seed in range(5):
         scan = look(mount=replace(MOUNT, height_m=height), seed=seed, pitch=pitch, roll=roll)
-        assert lidar.detect(scan) == ()
+        assert clusters.detect(scan) == ()
 
 
 def hill(x, y):
@@ -138,9 +138,9 @@ def test_a_road_that_bends_upwards_is_no_obstacle_and_a_thing_on_it_is_one():
     rng = np.random.default_rng(1)
     x, y = rng.uniform(0.0, 60.0, 8000), rng.uniform(-15.0, 15.0, 8000)
     road = np.stack([x, y, hill(x, y) + 0.02 * rng.standard_normal(8000)], axis=1)
-    assert lidar.detect(Scan(0, road.astype(np.float32))) == ()
+    assert clusters.detect(Scan(0, road.astype(np.float32))) == ()
     post = np.array([[40.0, 1.0, hill(40.0, 1.0) + up] for up in (0.5, 1.0, 1.5)])
-    (found,) = lidar.detect(Scan(0, np.concatenate([road, post]).astype(np.float32)))
+    (found,) = clusters.detect(Scan(0, np.concatenate([road, post]).astype(np.float32)))
     assert (found.x_m, found.y_m) == pytest.approx((40.0, 1.0), abs=0.1)
 
 
@@ -151,7 +151,7 @@ def test_a_pedestrian_is_found_at_30_m(pitch, roll, x, y, height, seed):
     scan = look(person(x, y, height), seed=seed, pitch=pitch, roll=roll)
     # Rays are a degree apart: one that is 0.5 m wide may stand between two of them.
     assume((np.hypot(scan.points_m[:, 0] - x, scan.points_m[:, 1] - y) < 0.5).sum() >= 2)
-    (found,) = lidar.detect(scan)
+    (found,) = clusters.detect(scan)
     assert math.hypot(found.x_m - x, found.y_m - y) < 0.6
     assert found.width_m < 0.8
 
@@ -159,7 +159,7 @@ def test_a_pedestrian_is_found_at_30_m(pitch, roll, x, y, height, seed):
 @pytest.mark.parametrize(("pitch", "roll"), LEANS)
 @pytest.mark.parametrize("x", [6.0, 15.0, 30.0, 49.0])
 def test_a_car_is_one_thing_whose_rear_end_is_measured(x, pitch, roll):
-    found = lidar.detect(look(car(x), pitch=pitch, roll=roll))[0]
+    found = clusters.detect(look(car(x), pitch=pitch, roll=roll))[0]
     assert found.x_m == pytest.approx(x, abs=0.15 + 0.004 * x)
     assert found.y_m == pytest.approx(0.0, abs=0.5)
     assert 0.8 <= found.width_m < 2.0
@@ -170,12 +170,12 @@ def test_a_bridge_is_no_obstacle():
     bridge = np.stack([x.ravel(), y.ravel(), np.full(x.size, 3.0)], axis=1)
     scan = look()
     points = np.concatenate([scan.points_m, bridge.astype(np.float32)])
-    assert lidar.detect(Scan(0, points)) == ()
+    assert clusters.detect(Scan(0, points)) == ()
 
 
 def test_a_wall_beside_the_road_has_no_middle_in_the_road():
     wall = Box("wall", 30.0, 5.0, 0.0, (60.0, 0.4, 2.0))
-    found = lidar.detect(look(wall))
+    found = clusters.detect(look(wall))
     assert len(found) > 8
     assert min(one.y_m for one in found) > 4.2
     assert max(one.width_m for one in found) < 4.5
@@ -184,12 +184,25 @@ def test_a_wall_beside_the_road_has_no_middle_in_the_road():
 
 
 def test_things_come_nearest_first_and_those_far_aside_do_not_come():
-    found = lidar.detect(look(car(30.0), person(12.0, -3.0), person(14.0, 13.5)))
+    found = clusters.detect(look(car(30.0), person(12.0, -3.0), person(14.0, 13.5)))
     assert [round(one.y_m) for one in found] == [-3, 0]
 
 
+@pytest.mark.parametrize("lateral", [0.0, 3.5, -3.0])
+def test_the_flank_of_a_car_and_its_cabin_are_no_things_of_their_own(lateral):
+    for x in np.arange(8.0, 30.0, 1.7):
+        cabin = Box("vehicle", x + 3.0, lateral, 0.0, (2.5, 1.5, 1.9))
+        found = clusters.detect(look(car(float(x), lateral), cabin))
+        assert len(found) == 1
+
+
+def test_who_stands_beside_a_car_is_a_thing_of_his_own():
+    found = clusters.detect(look(car(10.0), person(13.0, 2.6)))
+    assert [round(one.y_m) for one in found] == [0, 3]
+
+
 def test_nothing_at_all_is_an_empty_road():
-    assert lidar.detect(Scan(0, np.empty((0, 3), np.float32))) == ()
+    assert clusters.detect(Scan(0, np.empty((0, 3), np.float32))) == ()
     assert lidar.nearest(np.empty((0, 3), np.float32), STRAIGHT, 1.0) is None
 
 

@@ -115,14 +115,46 @@ def test_what_a_lidar_at_work_does_not_see_is_doubted_and_then_forgotten():
     for i in range(20):
         tracker.update(ns(0.1 * i), STANDING, [Detection("pedestrian", 0.6, 15.0, 0.0, 0.5)])
         scan(tracker, 0.1 * i + 0.05)
-        doubted += [one.is_doubted for one in tracker.obstacles(ns(0.1 * i + 0.05), STANDING)]
+        doubted += [one.doubt_s > 0.25 for one in tracker.obstacles(ns(0.1 * i + 0.05), STANDING)]
     assert all(doubted)
     assert tracker.obstacles(ns(2.0), STANDING) == ()
 
 
 def test_without_a_lidar_nothing_is_doubted():
     (one,) = watch(lambda t: (15.0, 0.0), 0.5).obstacles(ns(0.5), STANDING)
-    assert not one.is_doubted
+    assert one.doubt_s == 0.0
+
+
+def test_what_a_lidar_at_work_sees_is_not_doubted_and_what_it_misses_is_for_as_long():
+    tracker, one = Tracker(), seen(15.0, 0.0, UNKNOWN)
+    for i in range(5):
+        scan(tracker, 0.1 * i, one)
+    scan(tracker, 0.5)
+    told = [tracker.obstacles(ns(t), STANDING)[0].doubt_s for t in (0.4, 0.5, 0.6)]
+    assert told == pytest.approx([0.0, 0.1, 0.2])
+
+
+@pytest.mark.parametrize(
+    ("part", "is_told"),
+    [(seen(25.0, -0.9, UNKNOWN, 0.0), False), (seen(24.0, 0.5, "vehicle", 1.5), False),
+     (Detection("cyclist", 0.6, 24.0, 0.8, 0.4), False), (seen(25.0, 0.8), True),
+     (seen(25.0, -2.9, UNKNOWN, 0.0), True), (seen(33.0, 0.0, "vehicle", 1.8), True)],
+    ids=["flank", "twin", "unsure rider", "somebody on foot", "aside", "the next car"],
+)  # fmt: skip
+def test_what_lies_in_a_vehicle_s_body_is_a_part_of_it(part, is_told):
+    tracker, car = Tracker(), seen(22.0, 0.0, "vehicle", 1.8)
+    for i in range(20):
+        tracker.update(ns(0.05 * i), STANDING, [car, part] if i > 9 else [car])
+    assert len(tracker.obstacles(ns(0.95), STANDING)) == 1 + is_told
+
+
+def test_the_speed_of_what_is_new_is_said_to_be_unsure():
+    new, old = (
+        watch(lambda t: (20.0, 0.0), s, UNKNOWN, period_s=0.1).obstacles(ns(s), STANDING)[0]
+        for s in (0.1, 1.0)
+    )
+    assert new.speed_std_mps > 1.5
+    assert old.speed_std_mps < 0.5
 
 
 def test_what_flickers_at_a_low_score_is_never_told_of():

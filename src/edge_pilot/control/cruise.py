@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from edge_pilot.config import ControlConfig
 from edge_pilot.control.leads import Lead
+from edge_pilot.control.longitudinal import respond
 from edge_pilot.types import NANOSECONDS, UNKNOWN
 
 STANDING_MPS = 0.3  # an estimated speed below is none
@@ -48,7 +49,8 @@ class Cruise:
         if is_held and self._is_waiting(stamp_ns):
             return Action(min(wanted_mps2, HOLDING_MPS2), "Stands: the way has just become free.")
         self._blocked_ns = None
-        return Action(wanted_mps2, _reason(leads, wanted_mps2))
+        decisive = min(leads, key=lambda one: respond(one, speed_mps, self._control), default=None)
+        return Action(wanted_mps2, _reason(decisive, wanted_mps2))
 
     def _blocks(self, lead: Lead) -> bool:
         reach = self._control.standstill_gap_m + HYSTERESIS_M
@@ -60,11 +62,11 @@ class Cruise:
         return 0.0 <= free_s < self._control.release_after_s
 
 
-def _reason(leads: Sequence[Lead], wanted_mps2: float) -> str:
-    if not leads:
+def _reason(decisive: Lead | None, wanted_mps2: float) -> str:
+    if decisive is None:
         return "Drives: the way is free."
     verb = "Brakes" if wanted_mps2 < -1.0 else "Follows"
-    return f"{verb}: {_say(leads[0])}."
+    return f"{verb}: {_say(decisive)}."
 
 
 def _say(lead: Lead) -> str:

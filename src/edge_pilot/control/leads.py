@@ -19,18 +19,23 @@ from edge_pilot.types import UNKNOWN, EgoState, Floats, Obstacle, Path
 PATH_DRIFT = 0.012  # m of corridor for each m of station: what the path is off far away
 ENTRY_HORIZON_S = 1.2  # what may still turn round, or was seen wrongly, is not braked for
 ENTRY_GAP_M = 1.1  # likewise: people wait at a kerb farther from the corridor than this
+OTHERS_BRAKING_MPS2 = 2.0  # of people and riders who stop at the kerb
+ON_FOOT_M = 0.5  # of corridor more on both sides: who walks in the lane is in the way
 ENTRY_BUFFER_S = 0.5  # sooner or later than reckoned, the car or the other
 MIN_ENTRY_MPS = 0.9  # slower is standing, or walking along
 ENTRY_SIGMAS = 2.5  # how sure a sideways speed must be
-ENTRY_AGE_S = 0.5  # a speed from fewer sightings is none
+ENTRY_AGE_S, ENTRY_STD_MPS = 0.5, 3.0  # a speed from fewer sightings is none
 ENTRY_M = 28.0  # the speed of what is farther is not sure; from 14 m/s the car still stops
 SURE_SCORE = 0.5  # of what a camera alone sees, where it comes into the way or is not near
-NEAR_M = 15.0
+NEAR_M = 10.0
+# A LiDAR of 10 Hz has missed it once or twice; it must not have missed what comes into the way.
+DOUBT_S, FRESH_S = 0.25, 0.17
 FASTEST_MPS = {"pedestrian": 4.0, "cyclist": 9.0}  # who is faster is seen wrongly
 CROSSER_SCORE = 0.65  # two or three points
 CROSSER_M, CROSSER_MPS, CROSSER_SHARE = 1.2, 3.5, 0.8  # width, speed, share of it that is inwards
-SURE_M = 1.0  # of the distance, standard deviation
-PASSED_M = 1.0  # nearer than this, the car is past before anybody is in its way
+SURE_M, SURE_AGE_S, SURE_TRACK = 1.0, 1.0, 0.6  # deviation of the distance, age, score
+SURE_INSIDE_M = 0.3  # of the corridor's edge
+PASSED_S = 0.3  # nearer than this, the car is past before anybody is in its way
 STALE_M = 0.3  # along the line of sight: the last scans did not show it
 SINGLE = 0.55  # the score of one point of a LiDAR, or two: a leaf, a corner of a wall
 ENTRY_SLOPE = 0.08  # of the speed along the path: a path's direction is off by some degrees
@@ -47,7 +52,8 @@ class Lead:
     speed_mps: float  # along the path over ground; negative: it comes towards the car
     kind: str  # one of KINDS, or UNKNOWN
     is_entering: bool  # not in the way yet
-    is_sure: bool = True  # its distance is: a LiDAR measured it, or it is near
+    is_sure: bool = True  # so well known that braking may be as hard as needed, and no harder
+    speed_std_mps: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,17 +87,21 @@ def leads(
             continue
         distance = max(placed.station_m - front_m, 0.0)
         half = 0.5 * (vehicle.width_m + one.width_m) + control.corridor_margin_m
-        is_inside = abs(placed.lateral_m) < half - PATH_DRIFT * placed.station_m
+        half += ON_FOOT_M * (one.kind == "pedestrian")
+        inside_m = half - PATH_DRIFT * placed.station_m - abs(placed.lateral_m)
+        is_inside = inside_m > 0.0
         if one.kind == UNKNOWN and one.position_std_m > STALE_M:
             continue
-        if distance > NEAR_M and (one.is_doubted or not _is_plausible(one)):
+        if distance > NEAR_M and (one.doubt_s > DOUBT_S or not _is_plausible(one)):
             continue
         if distance > NEAR_M and one.score < (SINGLE if one.kind == UNKNOWN else SURE_SCORE):
             continue
         if is_inside or _enters(one, placed, distance, half, ego, vehicle):
             speed = _dot(placed.along, one)
-            is_sure = one.position_std_m < SURE_M
-            found.append(Lead(distance, speed, one.kind, not is_inside, is_sure))
+            is_sure = _is_sure(one) and inside_m > SURE_INSIDE_M
+            found.append(
+                Lead(distance, speed, one.kind, not is_inside, is_sure, one.speed_std_mps)
+            )
     return tuple(sorted(found, key=lambda lead: lead.distance_m))
 
 
@@ -121,12 +131,8 @@ def _enters(
     vehicle: VehicleConfig,
 ) -> bool:
     """Tell whether something will surely be in the corridor when the car is there."""
-    if (
-        one.is_doubted
-        or one.age_s < ENTRY_AGE_S
-        or one.is_part
-        or not PASSED_M < distance_m < ENTRY_M
-    ):
+    is_known = one.age_s >= ENTRY_AGE_S and one.speed_std_mps <= ENTRY_STD_MPS
+    if not is_known or one.doubt_s > FRESH_S or one.is_part or distance_m > ENTRY_M:
         return False
     if one.kind != UNKNOWN and (one.score < SURE_SCORE or not _is_plausible(one)):
         return False
@@ -144,11 +150,20 @@ def _enters(
     enters_s = gap_m / inwards
     leaves_s = (abs(placed.lateral_m) + half_m) / inwards
     closing = ego.speed_mps - along
-    if gap_m > ENTRY_GAP_M or enters_s > ENTRY_HORIZON_S or closing <= 0.0:
+    # Who is fast cannot stop before the corridor any more, so that he is believed from farther.
+    turns_m = ENTRY_GAP_M + inwards**2 / (2.0 * OTHERS_BRAKING_MPS2)
+    if gap_m > turns_m or enters_s > ENTRY_HORIZON_S or closing <= 0.0:
         return False
     arrives_s = distance_m / closing
+    if arrives_s < PASSED_S:
+        return False
     passes_s = (distance_m + vehicle.length_m + one.width_m) / closing
     return enters_s < passes_s + ENTRY_BUFFER_S and leaves_s > arrives_s - ENTRY_BUFFER_S
+
+
+def _is_sure(one: Obstacle) -> bool:
+    is_old = one.age_s >= SURE_AGE_S and one.score >= SURE_TRACK
+    return is_old and one.position_std_m < SURE_M and one.doubt_s <= FRESH_S
 
 
 def _is_plausible(one: Obstacle) -> bool:

@@ -22,7 +22,8 @@ STRAIGHT = 1e-4  # 1/m, a radius of 10 km: less is no bend
 BITE_S = 0.25  # from a command to the deceleration, a passenger car's brakes
 MIN_WAY_M = 0.5  # what is nearer than the gap counts as this far
 # Beyond, neither path nor thing is sure: comfort alone. From 14 m/s enough way is left.
-FAR_M, UNSURE_FAR_M = 33.0, 25.0
+FAR_M = 33.0
+LEARN_S = 1.5  # of way: who is nearer is taken as he seems
 ONCOMING_S = 0.8  # until they meet: before, who comes towards the car is as if he stood
 EMERGENCY_MPS2 = 5.0  # m/s^2, UN R152 6.1.2 and ISO 22839: the least of an emergency braking
 FIT_DEGREE = 3  # of heading over distance: a bend's entry, arc and exit within the horizon
@@ -48,12 +49,20 @@ def respond(lead: Lead, speed_mps: float, control: ControlConfig) -> float:
     """Give the acceleration [m/s^2] that one lead permits."""
     if _may_pass(lead, speed_mps):
         lead = replace(lead, speed_mps=0.0)
-    needed = needed_braking(lead, speed_mps, control)
     comfortable = max(follow(lead, speed_mps, control), -control.max_braking_mps2)
-    is_far = lead.distance_m > (FAR_M if lead.is_sure else UNSURE_FAR_M)
-    if needed <= control.max_braking_mps2 or is_far:
+    needed = needed_braking(_at_most(lead, speed_mps), speed_mps, control)
+    comfort = control.max_braking_mps2 if lead.is_sure else EMERGENCY_MPS2
+    if needed <= comfort or lead.distance_m > FAR_M:
         return comfortable
     return min(comfortable, -_urgent(needed, control))
+
+
+def _at_most(lead: Lead, speed_mps: float) -> Lead:
+    """Give a lead as fast as it may well be, where there is time to learn its speed."""
+    if lead.distance_m < LEARN_S * speed_mps:
+        return lead
+    fast = min(lead.speed_mps + lead.speed_std_mps, speed_mps)
+    return replace(lead, speed_mps=max(lead.speed_mps, fast))
 
 
 def _may_pass(lead: Lead, speed_mps: float) -> bool:

@@ -18,11 +18,12 @@ from edge_pilot.perception.heads import BOX_CHANNELS
 if TYPE_CHECKING:
     from edge_pilot.card import ModelCard
 
-CHANNELS = (24, 36, 48, 64, 64, 64)
-STRIDES = (2, 2, 2, 1, 2, 2)
-KERNELS = (5, 3, 3, 3, 3, 3)
-PYRAMID = (4, 3, 1)  # layers of the trunk that the obstacle head reads: at 1/16, 1/8, 1/4
-WIDTH = 32  # channels of the obstacle head
+# Multiples of 16, since matrix units of CPUs and GPUs take as many channels at once.
+CHANNELS = (32, 48, 48, 96, 96, 128, 96)
+STRIDES = (2, 2, 1, 2, 1, 2, 2)
+KERNELS = (5, 3, 3, 3, 3, 3, 3)
+PYRAMID = (5, 4, 2)  # layers of the trunk that the obstacle head reads: at 1/16, 1/8, 1/4
+WIDTH = 48  # channels of the obstacle head
 FEATURES = 160
 CURVATURE_SCALE = 0.01  # 1/m
 OFFSET_SCALE = 0.5  # m

@@ -25,6 +25,7 @@ from edge_pilot.types import KINDS, Command, EgoState, Floats, Image
 
 Samples: TypeAlias = dict[str, NDArray[np.generic]]
 TAKE_EVERY_M = 2.5
+CALM_ROADS = 4  # one of so many shows no crowd
 REACH_M = 90.0
 MAX_BOXES = 16  # of one picture, nearest first
 # What must be found; what is less may be.
@@ -50,7 +51,7 @@ def collect(
     """Drive one road and take a sample every `TAKE_EVERY_M`.
 
     `drive` decides at 20 Hz; it is always given a picture where `sees` is true. With `vary`, the
-    light, the camera's mount and the sharpness are drawn too, and on every second road the
+    light, the camera's mount and the sharpness are drawn too, and on three of four roads the
     pictures show a crowd that the drive passes through.
 
     Returns:
@@ -59,7 +60,7 @@ def collect(
     """
     rng = np.random.default_rng([seed, 0xC011])
     world = make_world(seed, config.sim.road_length_m, config.sim.light)
-    shown = crowded(world, rng) if vary and seed % 2 else world
+    shown = crowded(world, rng) if vary and seed % CALM_ROADS else world
     camera = _mounted(config.camera, rng) if vary else config.camera
     renderer.show(shown, camera, varied(LOOKS[world.light], rng) if vary else None)
     sim = Simulator(config, world)

@@ -49,7 +49,7 @@ LOOKS = {
 
 def varied(look: Look, rng: np.random.Generator) -> Look:
     """Draw a light like another, for training: no two roads shall look alike."""
-    gain = math.exp(rng.uniform(-0.35, 0.25))
+    gain = math.exp(rng.uniform(-0.6, 0.25))
     tint = gain * np.array(look.tint) * rng.uniform(0.92, 1.08, 3)
     sky = rng.uniform(0.8, 1.15, 3)
     return replace(
@@ -59,7 +59,7 @@ def varied(look: Look, rng: np.random.Generator) -> Look:
         tint=tuple(tint),
         headlights=look.headlights * rng.uniform(0.5, 1.5),
         haze_per_m=max(0.0, look.haze_per_m * rng.uniform(0.4, 1.5) + rng.uniform(-0.004, 0.004)),
-        noise=look.noise * rng.uniform(0.5, 1.6),
+        noise=look.noise * rng.uniform(0.5, 2.0),
         texture=rng.uniform(0.3, 1.8),
     )
 
