@@ -20,7 +20,7 @@ PATH_DRIFT = 0.012  # m of corridor for each m of station: what the path is off 
 ENTRY_HORIZON_S = 1.2  # what may still turn round, or was seen wrongly, is not braked for
 ENTRY_GAP_M = 1.1  # likewise: people wait at a kerb farther from the corridor than this
 OTHERS_BRAKING_MPS2 = 2.0  # of people and riders who stop at the kerb
-ON_FOOT_M = 0.5  # of corridor more on both sides: who walks in the lane is in the way
+ON_FOOT_M = 0.6  # of corridor more on both sides, all of a lane: who walks there is in the way
 ENTRY_BUFFER_S = 0.5  # sooner or later than reckoned, the car or the other
 MIN_ENTRY_MPS = 0.9  # slower is standing, or walking along
 ENTRY_SIGMAS = 2.5  # how sure a sideways speed must be
@@ -87,8 +87,8 @@ def leads(
             continue
         distance = max(placed.station_m - front_m, 0.0)
         half = 0.5 * (vehicle.width_m + one.width_m) + control.corridor_margin_m
-        half += ON_FOOT_M * (one.kind == "pedestrian")
-        inside_m = half - PATH_DRIFT * placed.station_m - abs(placed.lateral_m)
+        more = ON_FOOT_M * (one.kind == "pedestrian") - PATH_DRIFT * placed.station_m
+        inside_m = half + more - abs(placed.lateral_m)
         is_inside = inside_m > 0.0
         if one.kind == UNKNOWN and one.position_std_m > STALE_M:
             continue

@@ -51,6 +51,7 @@ SURE_PERSON = 0.7  # the score of somebody beside a vehicle who is no part of it
 MAX_TRACKS = 64
 MAX_RANGE_M, MAX_WIDTH_M = 300.0, 30.0  # a sensor that says more is broken
 SMOOTHING = 0.3  # of width and score
+FADING = 0.9  # of votes with each picture: what is nearer is seen better
 
 
 class Tracker:
@@ -275,6 +276,7 @@ def _note(track: Track, one: Detection, stamp_ns: int) -> None:
     if is_lidar:
         track.ranged_ns = stamp_ns
     else:
+        track.votes = {kind: FADING * votes for kind, votes in track.votes.items()}
         track.votes[one.kind] = track.votes.get(one.kind, 0.0) + one.score
         track.box_px = one.box_px
     gain = LIDAR_GAIN * one.score if is_lidar else CAMERA_GAIN * (one.score - NOTHING)
