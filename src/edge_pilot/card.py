@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -90,6 +90,20 @@ def pinhole(camera: CameraConfig) -> CameraModel:
         fy_px=camera.focal_px,
         cx_px=0.5 * (camera.width_px - 1),
         cy_px=0.5 * (camera.height_px - 1),
+    )
+
+
+def resized(camera: CameraModel, width_px: int, height_px: int) -> CameraModel:
+    """Give the camera whose pictures are those of `camera` in another resolution."""
+    across, down = width_px / camera.width_px, height_px / camera.height_px
+    return replace(
+        camera,
+        width_px=width_px,
+        height_px=height_px,
+        fx_px=across * camera.fx_px,
+        fy_px=down * camera.fy_px,
+        cx_px=across * (camera.cx_px + 0.5) - 0.5,
+        cy_px=down * (camera.cy_px + 0.5) - 0.5,
     )
 
 

@@ -139,6 +139,9 @@ class PilotConfig(Section):
         "header", ("header", "receive"), "whose time a picture carries; receive: wrong drivers"
     )
     threads: int = count(1, 1, 64, "threads of the inference engine")
+    deadline_s: float = number(
+        0.05, 0.001, 2.0, "a command that comes later after its picture is counted and warned of"
+    )
     use_camera: bool = switch(True, "brake for obstacles that the camera sees")
     use_lidar: bool = switch(True, "brake for obstacles that the LiDAR sees, where there is one")
     autostart: bool = switch(True, "configure and activate at start; exit 2 when that fails")

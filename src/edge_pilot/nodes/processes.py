@@ -24,19 +24,27 @@ class Processes:
         self._logs = logs
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
-    def start(self, node: str, parameters: Mapping[str, object], files: Sequence[Path]) -> None:
-        """Start `edge_pilot.nodes.<node>`; its output goes to `<node>.log`."""
+    def start(
+        self, node: str, parameters: Mapping[str, object], files: Sequence[Path] = ()
+    ) -> int:
+        """Start `edge_pilot.nodes.<node>`; its output goes to `<node>.log`. Give its id."""
         command = [sys.executable, "-m", f"edge_pilot.nodes.{node}", "--ros-args"]
         for path in files:
             command += ["--params-file", str(path)]
         for name, value in parameters.items():
             text = str(value).lower() if isinstance(value, bool) else str(value)
             command += ["-p", f"{name}:={text}"]
-        with (self._logs / f"{node}.log").open("wb") as log:
-            self._running[node] = subprocess.Popen(
+        return self.run(node, command)
+
+    def run(self, name: str, command: Sequence[str]) -> int:
+        """Start any command; its output goes to `<name>.log`. Give its process id."""
+        with (self._logs / f"{name}.log").open("wb") as log:
+            process = subprocess.Popen(
                 command, env=self._environment, stdout=log, stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
             )  # fmt: skip
+        self._running[name] = process
+        return process.pid
 
     def ended(self) -> str:
         """Name a node that has ended, with the last line that it said; else an empty text."""

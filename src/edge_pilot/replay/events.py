@@ -25,8 +25,9 @@ Converter: TypeAlias = Callable[[int, Any], Event | None]
 
 
 def read_events(
-    bag: Bag, selection: Selection, clock: stamps.Clock, steering_scale: float = 1.0
-) -> Iterator[Event]:
+    bag: Bag, selection: Selection, clock: stamps.Clock, steering_scale: float = 1.0,
+    reduction: int = 1,
+) -> Iterator[Event]:  # fmt: skip
     """Give the pictures, motion and human steering of a recording.
 
     Args:
@@ -34,11 +35,12 @@ def read_events(
         selection: its topics.
         clock: whose stamps the events carry.
         steering_scale: turns the human's steering into rad at the road wheel, positive left.
+        reduction: of JPEG, as `images.from_compressed_reduced` says.
 
     Raises:
         BagError: the recording is damaged. A damaged message is an Unreadable instead.
     """
-    converters = _converters(selection, steering_scale)
+    converters = _converters(selection, steering_scale, reduction)
     messages = bag.messages(list(converters))
     for stamp_ns, message in _in_order(messages, clock, selection.camera.name):
         try:
@@ -57,11 +59,14 @@ def sample_stamps(bag: Bag, names: Iterable[str]) -> dict[str, list[stamps.Sampl
     }
 
 
-def _converters(selection: Selection, steering_scale: float) -> dict[str, Converter]:
+def _converters(
+    selection: Selection, steering_scale: float, reduction: int
+) -> dict[str, Converter]:
     """Give the converter of each topic by its name."""
     is_raw = selection.camera.type == topics.CAMERA.type
+    from_compressed = partial(_from_compressed, reduction=reduction)
     pairs: list[tuple[BagTopic | None, Converter]] = [
-        (selection.camera, _from_image if is_raw else _from_compressed),
+        (selection.camera, _from_image if is_raw else from_compressed),
         (selection.imu, _from_imu),
         (selection.odom, _from_odometry),
         (selection.steering, partial(_from_steering, scale=steering_scale)),
@@ -81,8 +86,10 @@ def _from_image(stamp_ns: int, message: Any) -> Frame:
     return Frame(stamp_ns, image)
 
 
-def _from_compressed(stamp_ns: int, message: Any) -> Frame:
-    return Frame(stamp_ns, images.from_compressed(message.data, message.format))
+def _from_compressed(stamp_ns: int, message: Any, reduction: int) -> Frame:
+    return Frame(
+        stamp_ns, *images.from_compressed_reduced(message.data, message.format, reduction)
+    )
 
 
 def _from_imu(stamp_ns: int, message: Any) -> Imu:
