@@ -55,6 +55,9 @@ $(VENV)/full: $(VENV)/demo
 	@echo "setup: installing PyTorch and the development tools"
 	@$(PIP) torch==2.13.0
 	@$(PIP) --no-build-isolation '.[ros,sim,train,dev]'
+	@$(PIP) --no-deps --target $(VENV)/typing --upgrade tensorrt-stubs
+	@sed -i -E 's/\bin: list/in_: list/; s/channel_axis: int\)/channel_axis: int = ...)/' \
+		$(VENV)/typing/tensorrt_bindings/tensorrt.pyi  # which mypy cannot parse
 	@rm -rf build src/*.egg-info
 	@touch $@
 

@@ -20,6 +20,8 @@ from edge_pilot.config import CameraConfig
 from edge_pilot.errors import ModelError
 from edge_pilot.types import KINDS, EgoState
 
+PRECISIONS = ("fp32", "fp16", "int8")
+
 
 @dataclass(frozen=True)
 class CameraModel:
@@ -64,6 +66,7 @@ class ModelCard:
     path_distances_m: tuple[float, ...]  # along the path, ascending
     camera_height_m: float
     camera_pitch_rad: float
+    precision: str = "fp32"  # of PRECISIONS, that its ONNX file computes in
     kinds: tuple[str, ...] = ()  # of obstacles that it finds, in order; none: it finds none
     training: Mapping[str, Any] = field(default_factory=dict)  # command, seed, data, metrics
 
@@ -154,6 +157,8 @@ def _check(card: ModelCard) -> None:
         raise ValueError(f"{len(card.state_scale)} state_scale for {len(card.state)} state")
     if unknown := set(card.kinds) - set(KINDS):
         raise ValueError(f"kinds that are not known: {', '.join(sorted(map(str, unknown)))}")
+    if card.precision not in PRECISIONS:
+        raise ValueError(f"a precision that is not of {', '.join(PRECISIONS)}")
     distances = (0.0, *card.path_distances_m)
     if len(distances) < 2 or any(far <= near for near, far in pairwise(distances)):
         raise ValueError("path_distances_m that do not ascend from 0")

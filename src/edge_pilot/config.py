@@ -138,6 +138,10 @@ class PilotConfig(Section):
     stamp_source: str = choice(
         "header", ("header", "receive"), "whose time a picture carries; receive: wrong drivers"
     )
+    backend: str = choice(
+        "auto", ("auto", "tensorrt", "onnx", "torch"), "the inference engine; auto: the fastest"
+    )
+    engine_cache: str = text("", "folder of built engines; empty: ~/.cache/edge_pilot/engines")
     threads: int = count(1, 1, 64, "threads of the inference engine")
     deadline_s: float = number(
         0.05, 0.001, 2.0, "a command that comes later after its picture is counted and warned of"

@@ -44,6 +44,7 @@ class Pilot(LifecycleNode):
         self._is_active = False
         self._problem: Exception | None = None  # of the last transition
         self._model: ModelFile | None = None
+        self._engine = ""  # which computes it, and why no faster one
         self._pipeline: Pipeline | None = None
         self._camera = pinhole(self._config.camera)  # until a CameraInfo comes
         self._newest_ns: int | None = None
@@ -118,11 +119,18 @@ class Pilot(LifecycleNode):
     def _load(self) -> None:
         """Load the model and let it answer a grey picture."""
         self._model = card.load(resources.model(self._config.pilot.model))
-        self._backend = backend.load(self._model, self._config.pilot.threads)
+        self._backend, self._engine = self._choose(self._model)
         self._pipeline = self._build()
         grey = np.full((self._camera.height_px, self._camera.width_px, 3), 128, np.uint8)
         for _ in range(WARM_UPS):
             self._pipeline.step(Frame(0, grey), EgoState(0, 0.0, 0.0))
+
+    def _choose(self, model: ModelFile) -> backend.Loaded:
+        pilot, say = self._config.pilot, self.get_logger().info
+        settings = backend.settings(pilot.threads, pilot.engine_cache, say)
+        chosen = backend.choose(pilot.backend, model, settings)
+        say(f"inference: {chosen.description}")
+        return chosen
 
     def _build(self) -> Pipeline:
         return Pipeline(self._config, self._model, self._backend, self._camera)
@@ -209,6 +217,7 @@ class Pilot(LifecycleNode):
         sentence = "Proposes." if is_driving else self._last_error or "No picture has come."
         values = {
             **_name(self._model),
+            "inference": self._engine,
             **summary,
             **self._cameras.counts(),
             **self._scans.counts(),
