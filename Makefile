@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip -qq install --disable-pip-version-check -c constraints.txt
 PYTEST := $(BIN)/python -m pytest
-SOURCES := $(shell find launch config models resource scripts src -type f -not -name '*.pyc' \
+SOURCES := $(shell find bench launch config models resource scripts src -type f -not -name '*.pyc' \
 	-not -path '*.egg-info/*') package.xml setup.py setup.cfg
 
 # The checkout's source is what runs here, whatever is installed. A ROS 2 that the shell has
@@ -12,7 +12,7 @@ export PYTHONPATH := $(CURDIR)/src
 export AMENT_PREFIX_PATH := $(CURDIR)/$(VENV)
 unexport LD_LIBRARY_PATH _ROS_WHEELS_BOOTSTRAP_COMPLETE
 
-.PHONY: help setup demo test test-slow check clean
+.PHONY: help setup demo test test-slow test-gpu bench check clean
 
 help:  ## say what can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 18
@@ -27,6 +27,14 @@ test: $(VENV)/full  ## run the tests: the core's, then those that start ROS node
 
 test-slow: $(VENV)/full  ## run the tests that take minutes
 	@$(PYTEST) -m slow || test $$? -eq 5  # 5: there is none
+
+test-gpu: $(VENV)/full  ## run the tests that need a CUDA device, and TensorRT
+	@$(PIP) '.[gpu]'
+	@rm -rf build src/*.egg-info
+	@$(PYTEST) test/gpu
+
+bench: $(VENV)/full  ## measure image to command against a floor and a plain node; 45 minutes
+	@$(BIN)/python -m edge_pilot bench
 
 check: $(VENV)/full  ## check style, types and import rules
 	@$(BIN)/ruff check

@@ -214,12 +214,13 @@ class _Writer:
 
     def header(self, stamp_ns: int, frame_id: str) -> _Writer:
         """Add a std_msgs/Header."""
-        seconds, nanoseconds = divmod(stamp_ns, NANOSECONDS)
-        return self.number("i", seconds).number("I", nanoseconds).text(frame_id)
+        self._align(4)
+        self._head += struct.pack("<iI", *divmod(stamp_ns, NANOSECONDS))
+        return self.text(frame_id)
 
     def number(self, kind: str, value: int) -> _Writer:
         """Add a number of a kind of the struct module."""
-        self._head += bytes(-len(self._head) % struct.calcsize(kind))
+        self._align(struct.calcsize(kind))
         self._head += struct.pack("<" + kind, value)
         return self
 
@@ -230,10 +231,15 @@ class _Writer:
         self._head += encoded
         return self
 
+    def _align(self, size: int) -> None:
+        self._head += bytes(-len(self._head) % size)
+
     def doubles(self, values: Iterable[float]) -> _Writer:
         """Add numbers of eight bytes, after what their alignment needs; none needs nothing."""
-        for value in values:
-            self.number("d", value)
+        numbers = tuple(values)
+        if numbers:
+            self._align(8)
+            self._head += struct.pack(f"<{len(numbers)}d", *numbers)
         return self
 
     def end(self) -> bytes:

@@ -13,7 +13,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 
 import cv2
@@ -26,6 +26,7 @@ from sensor_msgs.msg import JointState
 
 from edge_pilot import topics
 from edge_pilot.nodes import cdr, messages, ros, sensor_messages
+from edge_pilot.nodes.load_spec import Heard, Load
 from edge_pilot.types import NANOSECONDS, Image, Imu
 
 IMU_PERIOD_NS = NANOSECONDS // 100
@@ -36,36 +37,6 @@ JPEG_QUALITY = 90
 FRAME_ID = "camera_optical_frame"
 TICK_S = 1.0 / os.sysconf("SC_CLK_TCK")
 PAGE_MB = os.sysconf("SC_PAGE_SIZE") / 1e6
-
-
-@dataclass(frozen=True)
-class Load:
-    """What to publish, for whom, and until when."""
-
-    pictures: str  # a .npy file of (N, H, W, 3), blue first as most drivers send them
-    is_jpeg: bool
-    rate_hz: float
-    frames: int  # that count
-    pid: int  # of the process that answers
-    warm_answers: int = 20  # before those ...
-    patience_s: float = 10.0  # ... where they come within this
-    rest_s: float = 0.0  # afterwards, with the IMU alone
-    sample_every: int = 0  # frames between two looks at the memory; 0: one at the end
-
-
-@dataclass
-class Heard:
-    """What was published, and what came back of it."""
-
-    published: int = 0
-    latencies_ms: list[float] = field(default_factory=list)  # of the answered frames
-    superseded: int = 0  # as the pilot says; the others answer all that they get
-    lost: int = 0  # by the publication's sequence numbers, likewise
-    first_answer_ns: int = 0  # since the epoch, warm-up included
-    cpu_ms: float = 0.0  # for each frame
-    imu_cpu_ms: float = 0.0  # the part of it that the IMU alone costs
-    memory_mb: list[float] = field(default_factory=list)
-    stages_ms: dict[str, float] = field(default_factory=dict)  # medians, as the pilot says
 
 
 class Source(Node):
@@ -138,7 +109,8 @@ def measure(load: Load) -> Heard:
         source.turn()
     heard.first_answer_ns = next(iter(source.answers.values()), 0)
     source.rest(DRAIN_S)
-    _count(load, source, heard)
+    if load.frames:
+        _count(load, source, heard)
     if load.rest_s:
         before_s = cpu_s(load.pid)
         source.rest(load.rest_s)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import time
 import traceback
@@ -124,6 +125,7 @@ class Pilot(LifecycleNode):
         grey = np.full((self._camera.height_px, self._camera.width_px, 3), 128, np.uint8)
         for _ in range(WARM_UPS):
             self._pipeline.step(Frame(0, grey), EgoState(0, 0.0, 0.0))
+        gc.freeze()  # what is loaded now stays: to look through it again takes some milliseconds
 
     def _choose(self, model: ModelFile) -> backend.Loaded:
         pilot, say = self._config.pilot, self.get_logger().info

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 
 from edge_pilot import transport
+from edge_pilot.errors import EdgePilotError
 
 STOP_S = 3.0  # after SIGINT; then the process is killed
 
@@ -19,8 +20,13 @@ STOP_S = 3.0  # after SIGINT; then the process is killed
 class Processes:
     """A group of nodes that end together: a context manager."""
 
-    def __init__(self, environment: Mapping[str, str], logs: Path) -> None:
-        self._environment = {**environment, **transport.environment(environment)}
+    def __init__(
+        self, environment: Mapping[str, str], logs: Path, *, is_tuned: bool = True
+    ) -> None:
+        """Start nothing yet; `is_tuned` gives them what `transport` sets."""
+        self._environment = dict(environment)
+        if is_tuned:
+            self._environment.update(transport.environment(environment))
         self._logs = logs
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
@@ -54,6 +60,23 @@ class Processes:
                 last = lines[-1] if lines else "it said nothing"
                 return f"{node} ended with status {process.returncode}: {last}"
         return ""
+
+    def wait(self, name: str, limit_s: float) -> str:
+        """Wait until a process ends by itself, and give what it said.
+
+        Raises:
+            EdgePilotError: it fails, or does not end.
+        """
+        log = self._logs / f"{name}.log"
+        try:
+            status = self._running[name].wait(limit_s)
+        except subprocess.TimeoutExpired:
+            status = -1
+        said = log.read_text(errors="replace")
+        if status:
+            last = said.strip().splitlines()[-1:] or ["nothing"]
+            raise EdgePilotError(f"expected {name} to end within {limit_s:g} s, got: {last[0]}")
+        return said
 
     def stop(self) -> dict[str, int]:
         """End all by SIGINT, as Ctrl-C does, and give their exit statuses."""
