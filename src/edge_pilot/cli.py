@@ -43,6 +43,9 @@ COMMANDS = {
         "edge_pilot.commands.perceive", "measure how well a model sees, on unseen roads"
     ),
     "train": Command("edge_pilot.commands.train", "train a model on simulated drives"),
+    "quantise": Command(
+        "edge_pilot.commands.quantise", "make a model of fewer bits, and judge it by driving"
+    ),
     "bench": Command(
         "edge_pilot.commands.bench", "measure image to command, beside a floor and a plain node"
     ),

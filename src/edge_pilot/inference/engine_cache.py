@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from edge_pilot import files
 from edge_pilot.card import ModelCard, ModelFile
 from edge_pilot.errors import EngineError
 from edge_pilot.inference import golden
@@ -167,15 +166,7 @@ def _armed(path: Path) -> dict[str, list[str]]:
 
 
 def _replace(path: Path, content: bytes) -> None:
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
+        files.replace(path, content)
     except OSError as error:
-        with suppress(OSError):
-            part.unlink()
         raise EngineError(f"expected to write {path}, got: {error.strerror}") from None
