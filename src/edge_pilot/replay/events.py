@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import heapq
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from itertools import islice
 from math import sqrt
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from edge_pilot import images, topics
 from edge_pilot.errors import BagError, ImageError
@@ -21,6 +23,8 @@ SPEED_STD_MPS = 0.1  # of odometry that does not give its covariance
 HOLD_NS = NANOSECONDS // 2  # a picture is recorded at most this much later than an IMU sample
 HOLD_MESSAGES = 1000  # and so many wait at most, whatever their stamps say
 
+AHEAD = 16  # messages that are decoded and wait, four pictures with an IMU between
+Item, Result = TypeVar("Item"), TypeVar("Result")
 Converter: TypeAlias = Callable[[int, Any], Event | None]
 
 
@@ -42,11 +46,15 @@ def read_events(
     """
     converters = _converters(selection, steering_scale, reduction)
     messages = bag.messages(list(converters))
-    for stamp_ns, message in _in_order(messages, clock, selection.camera.name):
+
+    def convert(stamped: tuple[int, Message]) -> Event | None:
+        stamp_ns, message = stamped
         try:
-            event = converters[message.topic](stamp_ns, decode(message))
+            return converters[message.topic](stamp_ns, decode(message))
         except (BagError, ImageError) as error:
-            event = Unreadable(stamp_ns, str(error))
+            return Unreadable(stamp_ns, str(error))
+
+    for event in _ahead(convert, _in_order(messages, clock, selection.camera.name)):
         if event is not None:
             yield event
 
@@ -57,6 +65,21 @@ def sample_stamps(bag: Bag, names: Iterable[str]) -> dict[str, list[stamps.Sampl
         name: [_sample(message) for message in islice(bag.messages([name]), stamps.SAMPLE)]
         for name in names
     }
+
+
+def _ahead(do: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+    """Do each item in another thread, in their order, while the results before are used.
+
+    Decoding pictures and computing networks run beside one another then.
+    """
+    waiting: deque[Future[Result]] = deque()
+    with ThreadPoolExecutor(1) as pool:
+        for item in items:
+            waiting.append(pool.submit(do, item))
+            if len(waiting) > AHEAD:
+                yield waiting.popleft().result()
+        for future in waiting:
+            yield future.result()
 
 
 def _converters(
