@@ -71,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError(f"expected --only to match one of {names}, got {args.only}")
     if problem := transport.shared_memory_problem():
         raise ConfigError(problem)
-    config = load_config(args)
+    config, before = load_config(args), _baseline(args.baseline)
     model = load_model(config)
     bench = bench_live.Bench(args.out, config, model)
     load_before = os.getloadavg()[0]
@@ -80,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
             for who, parts in said.items()]  # fmt: skip
     single = _measure_singles(bench, singles, args.frames)
     found, now = cases.checks(rows, single), cases.ratios(rows, single)
-    worse = cases.worse(now, _baseline(args.baseline))
+    worse = cases.worse(now, before)
     sys.stdout.write(bench_page.table(rows) + "\n" if rows else "")
     sys.stdout.write(bench_page.verdicts(found, worse))
     bench_page.write(args.out / "bench.html", heard, rows, found, worse)
