@@ -24,7 +24,8 @@ HOLD_NS = NANOSECONDS // 2  # a picture is recorded at most this much later than
 HOLD_MESSAGES = 1000  # and so many wait at most, whatever their stamps say
 
 AHEAD = 16  # messages that are decoded and wait, four pictures with an IMU between
-Item, Result = TypeVar("Item"), TypeVar("Result")
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 Converter: TypeAlias = Callable[[int, Any], Event | None]
 
 
