@@ -73,9 +73,9 @@ def has_a_gpu():
 def test_auto_takes_what_there_is_and_says_in_one_line_why_nothing_faster(tmp_path):
     chosen = choose("auto", fakes.write_model(tmp_path))
     assert isinstance(chosen.backend, OnnxBackend)
-    assert chosen.description.startswith("onnx on the CPU; not Tensorrt: ")
-    assert "; not CUDA: " in chosen.description
-    assert "; not tensorrt: expected " in chosen.description
+    assert chosen.description.startswith("onnx on the CPU (not on Tensorrt: ")
+    assert "; not on CUDA: " in chosen.description
+    assert "); not tensorrt: expected " in chosen.description
     assert "\n" not in chosen.description
 
 

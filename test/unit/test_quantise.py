@@ -1,3 +1,4 @@
+import importlib
 from dataclasses import replace
 
 import pytest
@@ -5,8 +6,10 @@ import pytest
 pytest.importorskip("onnx")
 
 import onnx
+from replay import make_bags
 
 from edge_pilot import card, cli, resources
+from edge_pilot.config import Config
 from edge_pilot.inference import backend, golden, quantise
 
 MODEL = card.load(resources.model(""))
@@ -60,3 +63,25 @@ def test_a_quantised_model_is_not_quantised_again(tmp_path, capsys):
     path.with_suffix(".yaml").write_text(card.dump(half), encoding="utf-8")
     assert cli.main(["quantise", "--model", str(path), "--out", str(tmp_path / "a.onnx")]) == 2
     assert "expected a model in fp32, got one in fp16" in capsys.readouterr().err
+
+
+def test_calibration_can_come_from_a_recording(tmp_path):
+    pytest.importorskip("panda3d")
+    quantise_command = importlib.import_module("edge_pilot.commands.quantise")
+    bag = make_bags.write(tmp_path / "drive", make_bags.drive(frames=5))
+    samples = quantise_command.recorded(bag, MODEL.card, Config())
+    spec = MODEL.card.input
+    assert len(samples) == 5
+    assert {image.shape for image, _ in samples} == {(1, 3, spec.height_px, spec.width_px)}
+    assert {state.shape for _, state in samples} == {(1, 2)}
+
+
+def test_the_engine_command_says_what_computes_and_how_fast(capsys):
+    assert cli.main(["engine", "--set", "pilot.backend=onnx"]) == 0
+    said = capsys.readouterr().out
+    assert "inference  onnx on " in said and "a frame    p50 " in said
+
+
+def test_an_engine_that_is_missing_is_one_line(capsys, tmp_path):
+    status = cli.main(["engine", "--set", "pilot.backend=torch", "--model", str(tmp_path / "no")])
+    assert (status, capsys.readouterr().err.count("\n")) == (2, 1)

@@ -19,23 +19,34 @@ from edge_pilot.card import ModelCard, ModelFile
 from edge_pilot.commands import add_config_arguments, add_model_argument, load_config, load_model
 from edge_pilot.commands.drive import MODEL, Job, drive_job, seeds
 from edge_pilot.config import Config
-from edge_pilot.errors import ConfigError, InputError
+from edge_pilot.ego import EgoFilter
+from edge_pilot.errors import BagError, ConfigError, InputError
 from edge_pilot.inference import backend, golden, quantise
 from edge_pilot.inference.quantise import Sample
+from edge_pilot.perception.heads import encode_state
 from edge_pilot.preprocess import Preprocessor
+from edge_pilot.replay import stamps
+from edge_pilot.replay.bags import open_bag
+from edge_pilot.replay.camera import find_intrinsics
+from edge_pilot.replay.evaluate import Speed
+from edge_pilot.replay.events import read_events, sample_stamps
+from edge_pilot.replay.selection import select
 from edge_pilot.sim import pool
 from edge_pilot.sim.closed_loop import Score, score
 from edge_pilot.sim.collect import collect
 from edge_pilot.sim.expert import Wanderer
 from edge_pilot.sim.renderer import Renderer
+from edge_pilot.types import Frame, Imu
 
 EXAMPLES = (
     "edge_pilot quantise --out out/pilot_int8.onnx",
+    "edge_pilot quantise --bag my_drive/ --out out/pilot_int8.onnx",
     "edge_pilot quantise --for tensorrt --out out/pilot_int8.onnx",
     "edge_pilot quantise --precision fp16 --out out/pilot_fp16.onnx --drive-seeds 520-523",
 )
 CALIBRATION_SEEDS = (900_000, 900_001)  # of roads; on the second one there is a crowd
 ROAD_M = 600.0
+MOST = 500  # pictures of a recording; more make calibration no better
 MARGIN_M = 100.0  # of road beyond the drive's end
 TURNS = 300  # of each model, one after the other, so that a busy moment meets both
 FASTER = 0.9  # of the time: less is not worth another model
@@ -56,6 +67,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--for", dest="target", choices=("cpu", "tensorrt"), default="cpu",
         help="TensorRT wants INT8 around zero; on a CPU that is slower and less exact",
+    )  # fmt: skip
+    parser.add_argument(
+        "--bag", metavar="PATH", type=Path,
+        help="calibrate INT8 with this recording; default: with two simulated roads",
     )  # fmt: skip
     parser.add_argument(
         "--drive-seeds", type=seeds, default=seeds("520-522"), metavar="A-B,C",
@@ -94,7 +109,8 @@ def _quantise(model: ModelFile, config: Config, args: argparse.Namespace) -> Mod
     """Write the model and its card, and read both back."""
     is_symmetric = args.target == "tensorrt"
     if args.precision == "int8":
-        samples = calibration_samples(model.card, config)
+        bag = args.bag
+        samples = recorded(bag, model.card, config) if bag else simulated(model.card, config)
         onnx = quantise.to_int8(model, samples, is_symmetric=is_symmetric)
     else:
         onnx = quantise.to_fp16(model)
@@ -113,7 +129,34 @@ def _quantise(model: ModelFile, config: Config, args: argparse.Namespace) -> Mod
     return cards.load(args.out)
 
 
-def calibration_samples(card: ModelCard, config: Config) -> list[Sample]:
+def recorded(path: Path, card: ModelCard, config: Config) -> list[Sample]:
+    """Give what the network would have met in a recording, at most MOST samples of it.
+
+    Raises:
+        BagError: the recording cannot be read, or has no picture.
+    """
+    ego, samples = EgoFilter(), []
+    with open_bag(path) as bag:
+        selection = select(bag, config.replay.camera_topic)
+        clock = stamps.choose("auto", sample_stamps(bag, selection.driving))
+        view = Preprocessor(card.input, find_intrinsics(bag, selection, config.camera).camera)
+        every, count = -(-selection.camera.count // MOST), 0
+        for event in read_events(bag, selection, clock):
+            if isinstance(event, Imu):
+                ego.add_imu(event)
+            elif isinstance(event, Speed):
+                ego.add_speed(event.stamp_ns, event.speed_mps, event.std_mps)
+            elif isinstance(event, Frame):
+                count += 1
+                if count % every == 0:
+                    state = encode_state(ego.state(), card)
+                    samples.append((view.normalise(view.crop(event.image)), state))
+    if not samples:
+        raise BagError(f"expected pictures in {path}, got none")
+    return samples
+
+
+def simulated(card: ModelCard, config: Config) -> list[Sample]:
     """Drive two simulated roads in varied light, and give what the network meets there."""
     config = replace(config, sim=replace(config.sim, road_length_m=ROAD_M))
     renderer, view = Renderer(config.camera), Preprocessor(card.input)

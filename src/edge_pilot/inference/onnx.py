@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -79,10 +79,14 @@ def load(model: ModelFile, settings: Settings) -> Loaded:
             backend = OnnxBackend(model, settings.threads, provider, options)
             golden.check(backend, reference, model.card)
         except (EngineError, ModelError) as error:
-            reasons.append(f"not {provider}: {error}")
+            reasons.append(f"not on {provider}: {error}")
         else:
-            return Loaded(backend, "; ".join([f"onnx on {provider}", *reasons]))
-    return Loaded(reference, "; ".join(["onnx on the CPU", *reasons]))
+            return Loaded(backend, _describe(f"onnx on {provider}", reasons))
+    return Loaded(reference, _describe("onnx on the CPU", reasons))
+
+
+def _describe(engine: str, reasons: Sequence[str]) -> str:
+    return f"{engine} ({'; '.join(reasons)})" if reasons else engine
 
 
 def _options(provider: str, model: ModelFile, cache: Path) -> dict[str, str]:
