@@ -29,13 +29,16 @@ class Twin(NamedTuple):
 class Device:
     """The first CUDA device, with one stream. It lives as long as the process."""
 
-    def __init__(self) -> None:
+    def __init__(self, runtime: Any = None) -> None:
         """Open the device.
 
+        Args:
+            runtime: CUDA's runtime as a module; by default that of cuda-python.
+
         Raises:
-            EngineError: there is none, or cuda-python is not installed.
+            EngineError: there is no device, or cuda-python is not installed.
         """
-        self._cuda = _runtime()
+        self._cuda = runtime or _runtime()
         if not self._call(self._cuda.cudaGetDeviceCount()):
             raise EngineError("expected a CUDA device, got none")
         properties = self._call(self._cuda.cudaGetDeviceProperties(0))

@@ -42,10 +42,12 @@ class TensorrtBackend:
         shapes = {**input_shapes(card), **output_shapes(card)}
         names = [engine.get_tensor_name(i) for i in range(engine.num_io_tensors)]
         got = {name: _numbers(engine.get_tensor_shape(name)) for name in names}
-        if got != shapes:
+        if got.keys() != shapes.keys() or not all(_fits(got[name], shapes[name]) for name in got):
             raise EngineError(f"expected an engine with {shapes}, got {got}")
         self._device, self._engine = device, engine
         self._context = engine.create_execution_context()
+        for name, shape in input_shapes(card).items():
+            self._context.set_input_shape(name, shape)
         self._twins = {name: device.twin(shape) for name, shape in shapes.items()}
         for name, twin in self._twins.items():
             self._context.set_tensor_address(name, twin.device)
@@ -102,6 +104,11 @@ class TensorrtRuntime:
         config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, WORKSPACE_BYTES)
         # With it a product has ten bits, and no answer could be compared closely.
         config.clear_flag(trt.BuilderFlag.TF32)
+        profile = builder.create_optimization_profile()
+        for name, shape in input_shapes(model.card).items():
+            dims = trt.Dims(list(shape))
+            profile.set_shape(name, dims, dims, dims)
+        config.add_optimization_profile(profile)
         config.progress_monitor = _progress(say)
         engine = builder.build_serialized_network(network, config)
         if engine is None:
@@ -130,6 +137,11 @@ def load(model: ModelFile, settings: Settings) -> Loaded:
     backend = engine_cache.arm(model, runtime, reference, settings.cache, settings.say)
     traits = runtime.traits()
     return Loaded(backend, f"tensorrt {traits['version']} on {traits['device']}")
+
+
+def _fits(got: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
+    """Compare shapes; -1 is a dimension that the profile fixes."""
+    return len(got) == len(wanted) and all(g in (-1, w) for g, w in zip(got, wanted, strict=True))
 
 
 def _numbers(dims: trt.Dims) -> tuple[int, ...]:
