@@ -21,6 +21,7 @@ from edge_pilot.commands import bench_cases as cases
 from edge_pilot.commands.bench_cases import ALL, MEMORY, OFFLINE, STARTUP, USUAL, Case
 from edge_pilot.errors import ConfigError
 from edge_pilot.nodes.load_spec import Heard
+from edge_pilot.nodes.processes import ProcessError
 
 if TYPE_CHECKING:
     from edge_pilot.commands import bench_live
@@ -36,6 +37,7 @@ ROUNDS = 4  # contenders take turns, so that a busy minute of the machine meets 
 MEMORY_SHARE = 10  # times as many frames
 OFFLINE_FRAMES = 300
 STARTS = 3
+LIVE_PROCESSES = 2  # with ROS, at a time
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -69,16 +71,21 @@ def run(args: argparse.Namespace) -> int:
     if not chosen and not singles:
         names = ", ".join([*(case.name for case in ALL), STARTUP, MEMORY, OFFLINE])
         raise ConfigError(f"expected --only to match one of {names}, got {args.only}")
-    if problem := transport.shared_memory_problem():
+    if problem := transport.shared_memory_problem(processes=LIVE_PROCESSES):
         raise ConfigError(problem)
     config, before = load_config(args), _baseline(args.baseline)
     model = load_model(config)
     bench = bench_live.Bench(args.out, config, model)
     load_before = os.getloadavg()[0]
-    heard = {case.name: _take_turns(bench, case, args.frames) for case in chosen}
-    rows = [cases.row(case, who, parts) for case, said in heard.items()
-            for who, parts in said.items()]  # fmt: skip
-    single = _measure_singles(bench, singles, args.frames)
+    try:
+        heard = {case.name: _take_turns(bench, case, args.frames) for case in chosen}
+        single = _measure_singles(bench, singles, args.frames)
+    except ProcessError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    rows = [
+        cases.row(case, who, parts) for case, said in heard.items() for who, parts in said.items()
+    ]
     found, now = cases.checks(rows, single), cases.ratios(rows, single)
     worse = cases.worse(now, before)
     sys.stdout.write(bench_page.table(rows) + "\n" if rows else "")

@@ -67,7 +67,7 @@ class Source(Node):
             self._imu.publish(sensor_messages.imu(Imu(self._imu_ns, AT_REST_MPS2, (0.0,) * 3)))
             self._imu_ns += IMU_PERIOD_NS
         if not with_pictures:
-            self._image_ns = now + self._period_ns
+            self._next, self._image_ns = b"", now + self._period_ns
         elif self._next and now >= self._image_ns:
             self._image.publish(self._next)
             self.shown.append(self._image_ns)

@@ -17,6 +17,10 @@ from edge_pilot.errors import EdgePilotError
 STOP_S = 3.0  # after SIGINT; then the process is killed
 
 
+class ProcessError(EdgePilotError):
+    """A process failed, or did not end."""
+
+
 class Processes:
     """A group of nodes that end together: a context manager."""
 
@@ -65,7 +69,7 @@ class Processes:
         """Wait until a process ends by itself, and give what it said.
 
         Raises:
-            EdgePilotError: it fails, or does not end.
+            ProcessError: it fails, or does not end.
         """
         log = self._logs / f"{name}.log"
         try:
@@ -75,7 +79,7 @@ class Processes:
         said = log.read_text(errors="replace")
         if status:
             last = said.strip().splitlines()[-1:] or ["nothing"]
-            raise EdgePilotError(f"expected {name} to end within {limit_s:g} s, got: {last[0]}")
+            raise ProcessError(f"expected {name} to end within {limit_s:g} s, got: {last[0]}")
         return said
 
     def stop(self) -> dict[str, int]:
