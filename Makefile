@@ -10,6 +10,8 @@ SOURCES := $(shell find bench launch config models resource scripts src -type f 
 # sourced stays outside: its libraries do not fit the wheels.
 export PYTHONPATH := $(CURDIR)/src
 export AMENT_PREFIX_PATH := $(CURDIR)/$(VENV)
+# Threads of PyTorch that wait would spin, and on a busy machine take the cores from one another.
+export OMP_WAIT_POLICY := PASSIVE
 unexport LD_LIBRARY_PATH _ROS_WHEELS_BOOTSTRAP_COMPLETE
 
 .PHONY: help setup demo test test-slow test-gpu bench check clean
