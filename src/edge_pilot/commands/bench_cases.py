@@ -123,12 +123,17 @@ def row(case: str, contender: str, parts: Sequence[Heard]) -> Row:
 
 
 def slope_mb(samples_mb: Sequence[float], frames: int) -> float:
-    """Give the growth of memory in MB per 10,000 frames, once it has settled."""
+    """Give the growth of memory in MB per 10,000 frames, once it has settled.
+
+    It is the median of the slopes between all pairs of samples (Theil, 1950; Sen, 1968): a queue
+    that fills up once, when the machine is busy, is a step and no slope.
+    """
     settled = np.asarray(samples_mb)[int(SETTLED * len(samples_mb)) :]
     if settled.size < 2:
         return float("nan")
-    step = frames / len(samples_mb)
-    return float(np.polyfit(step * np.arange(settled.size), settled, 1)[0]) * 10_000
+    early, late = np.triu_indices(settled.size, 1)
+    grown = (settled[late] - settled[early]) / (late - early)
+    return float(np.median(grown)) * len(samples_mb) / frames * 10_000
 
 
 def checks(rows: Iterable[Row], single: Mapping[str, float]) -> list[Check]:
