@@ -55,14 +55,13 @@ def point_at(points_m: Floats, radius_m: float) -> tuple[float, float]:
         return float(points_m[0, 0]), float(points_m[0, 1])
     if not beyond.size:
         return _extended(points_m[-2], points_m[-1], radius_m)
-    piece = _piece(points_m, last)
+    x_at, y_at = _piece(points_m, last)
     low, high = 0.0, 1.0
     for _ in range(BISECTIONS):
         middle = 0.5 * (low + high)
-        inside = math.hypot(*(at(middle) for at in piece)) < radius_m
-        low, high = (middle, high) if inside else (low, middle)
-    x, y = (at(high) for at in piece)
-    return x, y
+        is_inside = math.hypot(x_at(middle), y_at(middle)) < radius_m
+        low, high = (middle, high) if is_inside else (low, middle)
+    return x_at(high), y_at(high)
 
 
 def _extended(start: Floats, end: Floats, radius_m: float) -> tuple[float, float]:
@@ -75,7 +74,9 @@ def _extended(start: Floats, end: Floats, radius_m: float) -> tuple[float, float
     return float(x), float(y)
 
 
-def _piece(points_m: Floats, last: int) -> tuple[Callable[[float], float], ...]:
+def _piece(
+    points_m: Floats, last: int
+) -> tuple[Callable[[float], float], Callable[[float], float]]:
     """Give x and y at a share of the piece that ends in `last`, by Hermite's cubic."""
     start, step = points_m[last - 1], points_m[last] - points_m[last - 1]
     length = math.hypot(step[0], step[1])
