@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+import cv2
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.clock import Clock, ClockType
@@ -119,6 +120,8 @@ class Pilot(LifecycleNode):
 
     def _load(self) -> None:
         """Load the model and let it answer a grey picture."""
+        # For pictures of this size, waking OpenCV's own threads costs more than they save.
+        cv2.setNumThreads(self._config.pilot.threads)
         self._model = card.load(resources.model(self._config.pilot.model))
         self._backend, self._engine = self._choose(self._model)
         self._pipeline = self._build()
