@@ -6,7 +6,7 @@ from setuptools import find_packages, setup
 
 PACKAGE = "edge_pilot"
 SHARE = f"share/{PACKAGE}"
-FOLDERS = ("launch", "config", "models")
+FOLDERS = ("launch", "config", "models", "bench")
 
 RUNTIME = [
     "numpy>=1.21.5",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,8 @@ import yaml
 from edge_pilot.config import CameraConfig
 from edge_pilot.errors import ModelError
 from edge_pilot.types import KINDS, EgoState
+
+PRECISIONS = ("fp32", "fp16", "int8")
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,7 @@ class ModelCard:
     path_distances_m: tuple[float, ...]  # along the path, ascending
     camera_height_m: float
     camera_pitch_rad: float
+    precision: str = "fp32"  # of PRECISIONS, that its ONNX file computes in
     kinds: tuple[str, ...] = ()  # of obstacles that it finds, in order; none: it finds none
     training: Mapping[str, Any] = field(default_factory=dict)  # command, seed, data, metrics
 
@@ -90,6 +93,20 @@ def pinhole(camera: CameraConfig) -> CameraModel:
         fy_px=camera.focal_px,
         cx_px=0.5 * (camera.width_px - 1),
         cy_px=0.5 * (camera.height_px - 1),
+    )
+
+
+def resized(camera: CameraModel, width_px: int, height_px: int) -> CameraModel:
+    """Give the camera whose pictures are those of `camera` in another resolution."""
+    across, down = width_px / camera.width_px, height_px / camera.height_px
+    return replace(
+        camera,
+        width_px=width_px,
+        height_px=height_px,
+        fx_px=across * camera.fx_px,
+        fy_px=down * camera.fy_px,
+        cx_px=across * (camera.cx_px + 0.5) - 0.5,
+        cy_px=down * (camera.cy_px + 0.5) - 0.5,
     )
 
 
@@ -140,6 +157,8 @@ def _check(card: ModelCard) -> None:
         raise ValueError(f"{len(card.state_scale)} state_scale for {len(card.state)} state")
     if unknown := set(card.kinds) - set(KINDS):
         raise ValueError(f"kinds that are not known: {', '.join(sorted(map(str, unknown)))}")
+    if card.precision not in PRECISIONS:
+        raise ValueError(f"a precision that is not of {', '.join(PRECISIONS)}")
     distances = (0.0, *card.path_distances_m)
     if len(distances) < 2 or any(far <= near for near, far in pairwise(distances)):
         raise ValueError("path_distances_m that do not ascend from 0")

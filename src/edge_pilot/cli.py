@@ -43,6 +43,15 @@ COMMANDS = {
         "edge_pilot.commands.perceive", "measure how well a model sees, on unseen roads"
     ),
     "train": Command("edge_pilot.commands.train", "train a model on simulated drives"),
+    "engine": Command(
+        "edge_pilot.commands.engine", "build the inference engine beforehand, and compare it"
+    ),
+    "quantise": Command(
+        "edge_pilot.commands.quantise", "make a model of fewer bits, and judge it by driving"
+    ),
+    "bench": Command(
+        "edge_pilot.commands.bench", "measure image to command, beside a floor and a plain node"
+    ),
     "replay": Command("edge_pilot.commands.replay", "drive through a recorded bag"),
 }
 EXTRAS = {  # of setup.py, by the package that is missing without it

@@ -138,7 +138,12 @@ class PilotConfig(Section):
     stamp_source: str = choice(
         "header", ("header", "receive"), "whose time a picture carries; receive: wrong drivers"
     )
+    backend: str = choice(
+        "auto", ("auto", "tensorrt", "onnx", "torch"), "the inference engine; auto: the fastest"
+    )
+    engine_cache: str = text("", "folder of built engines; empty: ~/.cache/edge_pilot/engines")
     threads: int = count(1, 1, 64, "threads of the inference engine")
+    deadline_s: float = number(0.05, 0.001, 2.0, "from picture to command; later is warned of")
     use_camera: bool = switch(True, "brake for obstacles that the camera sees")
     use_lidar: bool = switch(True, "brake for obstacles that the LiDAR sees, where there is one")
     autostart: bool = switch(True, "configure and activate at start; exit 2 when that fails")

@@ -4,6 +4,7 @@
     └── InputError         what the user gave is bad; the command line exits with status 2
         ├── ConfigError    a configuration file, parameter or argument
         ├── ModelError     a model or its card
+        ├── EngineError    an inference engine that is not there, or computes something else
         ├── BagError       a recording
         ├── ImageError     an image message that does not hold what its header says
         └── CloudError     a point cloud that does not
@@ -26,6 +27,10 @@ class ConfigError(InputError):
 
 class ModelError(InputError):
     """A model or its card is missing, unreadable or of another shape."""
+
+
+class EngineError(InputError):
+    """An inference engine is missing, damaged, or does not compute what its model says."""
 
 
 class BagError(InputError):

@@ -53,6 +53,11 @@ class Pipeline:
         self._preprocessor = Preprocessor(model.card.input, camera, config.pilot.denoise)
         self.reset()
 
+    @property
+    def reduction(self) -> int:
+        """How many times smaller a JPEG of the camera may be decoded."""
+        return self._preprocessor.reduction
+
     def reset(self) -> None:
         """Forget what is around the car."""
         self._tracker = Tracker()
@@ -76,7 +81,7 @@ class Pipeline:
         Raises:
             ImageError: the picture has another size than its camera.
         """
-        image = self._preprocessor.tensor(frame.image)  # (1, 3, H, W)
+        image = self._preprocessor.tensor(frame.image, frame.reduction)  # (1, 3, H, W)
         lap("preprocess")
         outputs = self._backend.run(image, encode_state(ego, self._card))
         lap("infer")

@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import platform
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict, is_dataclass
 from importlib import metadata
 from pathlib import Path
@@ -21,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from edge_pilot import files
 from edge_pilot.card import ModelFile
 from edge_pilot.config import Config, to_flat
 from edge_pilot.errors import InputError
@@ -120,12 +119,7 @@ def _version(name: str) -> str:
 
 
 def _replace(path: Path, text: str) -> None:
-    temporary = Path(f"{path}.{os.getpid()}.tmp")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(text, encoding="utf-8")
-        os.replace(temporary, path)
+        files.replace(path, text.encode())
     except OSError as error:
-        with suppress(OSError):
-            temporary.unlink()
         raise InputError(f"expected a file to write at {path}, got: {error.strerror}") from None

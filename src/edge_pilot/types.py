@@ -30,6 +30,7 @@ class Frame:
 
     stamp_ns: int
     image: Image  # (H, W, 3) RGB
+    reduction: int = 1  # how many times smaller than the camera took it
 
 
 @dataclass(frozen=True, slots=True)

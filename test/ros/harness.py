@@ -17,6 +17,7 @@ from contextlib import contextmanager
 import numpy as np
 import rclpy
 from nav_msgs.msg import Odometry
+from rclpy.qos import QoSProfile
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, Imu, JointState
 from std_srvs.srv import Trigger
 
@@ -91,9 +92,15 @@ class Probe:
         rclpy.try_shutdown()
 
     def listen(self, *rows: topics.Topic) -> None:
-        """Keep what comes by these topics in `heard`, by the topic's row."""
+        """Keep what comes by these topics in `heard`, by the topic's row.
+
+        A long queue keeps both of two messages that come at once.
+        """
         for row in rows:
-            ros.subscription(self.node, row, self.heard[row].append)
+            qos = ros.QOS[row.qos]
+            long = QoSProfile(depth=100, reliability=qos.reliability, durability=qos.durability)
+            kind = ros.message_class(row.type)
+            self.node.create_subscription(kind, row.name, self.heard[row].append, long)
 
     def send(self, row: topics.Topic, message: object) -> None:
         """Publish."""

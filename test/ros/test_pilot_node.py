@@ -309,3 +309,62 @@ def test_a_signal_ends_it_within_3_s_with_status_0(probe, model, number):
         status, errors, seconds = process.end(number)
     assert (status, "Traceback" in errors) == (0, False)
     assert seconds < 3.0
+
+
+def test_a_missed_deadline_is_a_warning_with_the_count(probe, model):
+    with harness.running(
+        "pilot", "-r", "__ns:=/sixth", pilot__model=model, pilot__deadline_s=0.001
+    ):
+        rows = [row._replace(name=f"/sixth/{row.name}") for row in (topics.CAMERA, topics.IMU)]
+        predictions = topics.PILOT_PREDICTION._replace(name="/sixth/pilot/prediction")
+        probe.listen(predictions)
+        probe.meet(*rows)
+        heard = probe.heard[topics.DIAGNOSTICS]
+        told = probe.until(
+            lambda: [one for one in heard if "within 1 ms of its picture" in said(one)],
+            lambda: show(probe, *rows),
+        )
+        assert told[0].status[0].level == DiagnosticStatus.WARN
+        assert int(harness.said(told[0])["deadline_misses"]) > 0
+        values = messages.read_scalars(probe.heard[predictions][-1])
+        assert values["deadline_misses"] > 0
+
+
+def test_of_pictures_that_wait_the_newest_is_taken_and_the_others_are_counted(probe, pilot):
+    drive(probe)
+    probe.run(0.2)  # until the last of those that were shown is answered
+    before = messages.read_scalars(probe.heard[topics.PILOT_PREDICTION][-1])
+    probe.heard.clear_all()
+    waiting = [harness.compressed_picture(time.time_ns() + number) for number in range(5)]
+    probe.send(topics.IMU, harness.inertial(time.time_ns()))
+    for picture in waiting:
+        probe.send(topics.CAMERA_COMPRESSED, picture)
+    newest = stamp(waiting[-1])
+    probe.until(lambda: newest in map(stamp, probe.heard[topics.PILOT_PREDICTION]))
+    after = messages.read_scalars(probe.heard[topics.PILOT_PREDICTION][-1])
+    came, skipped = (
+        after[name] - before[name] for name in ("frames_received", "frames_superseded")
+    )
+    answered = {stamp(command) for command in probe.heard[topics.PILOT_COMMAND]}
+    assert came == 5
+    assert skipped == 5 - len(answered)
+
+
+def test_every_stage_and_the_way_before_it_is_in_the_prediction(probe, pilot):
+    drive(probe)
+    (prediction,) = probe.until(lambda: probe.heard[topics.PILOT_PREDICTION][:1])
+    values = messages.read_scalars(prediction)
+    stages = ("transport", "read", "motion", "scan", "preprocess", "infer", "decode", "track",
+              "control", "propose")  # fmt: skip
+    total = sum(values[f"{stage}_ms"] for stage in stages)
+    assert total == pytest.approx(values["latency_ms"], rel=0.2)
+
+
+def test_diagnostics_say_which_engine_computes(probe, pilot):
+    drive(probe)
+    last = probe.until(lambda: probe.heard[topics.DIAGNOSTICS], lambda: show(probe))[-1]
+    assert harness.said(last)["inference"].startswith(("onnx on ", "tensorrt "))
+
+
+def said(message):
+    return message.status[0].message

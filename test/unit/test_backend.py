@@ -1,13 +1,18 @@
+import importlib
+
 import fakes
 import numpy as np
 import pytest
 
+from edge_pilot import resources
 from edge_pilot.card import load
-from edge_pilot.errors import ModelError
-from edge_pilot.inference import backend
+from edge_pilot.errors import EngineError, ModelError
+from edge_pilot.inference import backend, golden
+from edge_pilot.inference.onnx import OnnxBackend
 from edge_pilot.perception.heads import OUTPUTS
 
-pytest.importorskip("onnx")
+onnx = pytest.importorskip("onnx")
+SHIPPED = resources.model("")
 
 
 def run(path):
@@ -51,3 +56,69 @@ def test_what_is_no_model_is_refused_in_one_line(tmp_path, content):
     with pytest.raises(ModelError, match=r"expected an ONNX model in .*, got: .+") as caught:
         run(path)
     assert "\n" not in str(caught.value)
+
+
+def choose(name, path):
+    return backend.choose(name, load(path), backend.Settings(cache=path.parent))
+
+
+def has_a_gpu():
+    try:
+        return importlib.import_module("edge_pilot.inference.cuda").Device() is not None
+    except EngineError:
+        return False
+
+
+@pytest.mark.skipif(has_a_gpu(), reason="there is a faster engine here")
+def test_auto_takes_what_there_is_and_says_in_one_line_why_nothing_faster(tmp_path):
+    chosen = choose("auto", fakes.write_model(tmp_path))
+    assert isinstance(chosen.backend, OnnxBackend)
+    assert chosen.description.startswith("onnx on the CPU (not on Tensorrt: ")
+    assert "; not on CUDA: " in chosen.description
+    assert "); not tensorrt: expected " in chosen.description
+    assert "\n" not in chosen.description
+
+
+@pytest.mark.skipif(has_a_gpu(), reason="it can be used here")
+def test_an_engine_that_is_asked_for_and_missing_is_an_error_and_no_other_is_taken(tmp_path):
+    with pytest.raises(EngineError, match=r"expected .*, got no"):
+        choose("tensorrt", fakes.write_model(tmp_path))
+
+
+def test_an_execution_provider_that_this_build_lacks_is_an_error(tmp_path):
+    with pytest.raises((EngineError, ModelError), match="expected "):
+        OnnxBackend(load(fakes.write_model(tmp_path)), provider="NoSuch")
+
+
+def test_answers_are_not_overwritten_by_the_next_ones():
+    model = load(SHIPPED)
+    engine = backend.load(model)
+    (first, state), (second, _) = list(golden.frames(model.card))[:2]
+    kept = engine.run(first, state)["path"]
+    before = kept.copy()
+    engine.run(second, state)
+    np.testing.assert_array_equal(kept, before)
+
+
+def test_torch_computes_the_shipped_network_as_the_cpu_does():
+    pytest.importorskip("torch")
+    model = load(SHIPPED)
+    engine, description = choose("torch", SHIPPED)
+    assert description.startswith("torch on ")
+    assert max(golden.differences(engine, backend.load(model), model.card).values()) < 1e-5
+
+
+def test_torch_refuses_an_operator_that_it_does_not_know(tmp_path):
+    pytest.importorskip("torch")
+    path = fakes.write_model(tmp_path)
+    model = onnx.load(path)
+    constant = model.graph.node[-1]
+    constant.output[0] = "before"
+    model.graph.node.append(onnx.helper.make_node("Erf", ["before"], ["heading_error"]))
+    # What does not depend on an input would be folded.
+    model.graph.node[-1].input[0] = "part"
+    reduced = onnx.helper.make_node("ReduceMax", ["state"], ["part"], axes=[1], keepdims=1)
+    model.graph.node.insert(0, reduced)
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(ModelError, match=r"expected operators of Conv, .*, got "):
+        choose("torch", path)

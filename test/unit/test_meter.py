@@ -29,7 +29,7 @@ def test_each_frame_between_the_first_and_the_last_is_received_or_lost(sequences
 
 
 def test_rate_and_percentiles_are_those_of_the_last_seconds():
-    latencies = Latencies()
+    latencies = Latencies(deadline_ms=50.0)
     latencies.add(0, 1000.0)
     for step in range(100):
         latencies.add(WINDOW_NS + step, float(step))
@@ -40,9 +40,22 @@ def test_rate_and_percentiles_are_those_of_the_last_seconds():
 
 
 def test_after_a_while_without_values_only_a_rate_of_zero_is_left():
-    latencies = Latencies()
+    latencies = Latencies(deadline_ms=50.0)
     latencies.add(0, 1.0)
-    assert latencies.summary(WINDOW_NS) == {"rate_hz": 0.0}
+    assert latencies.summary(WINDOW_NS) == {"rate_hz": 0.0, "deadline_misses": 0}
+
+
+def test_what_is_later_than_the_deadline_is_counted_and_said_while_it_is_recent():
+    latencies = Latencies(deadline_ms=50.0)
+    for latency_ms in (50.0, 50.1, 70.0):
+        latencies.add(0, latency_ms)
+    assert latencies.misses == 2
+    assert latencies.problem(0) == (
+        "expected each command within 50 ms of its picture, got 2 of the last 3 later, "
+        "2 since the start"
+    )
+    assert latencies.problem(WINDOW_NS) == ""
+    assert latencies.summary(WINDOW_NS)["deadline_misses"] == 2
 
 
 def test_a_stopwatch_measures_each_stage_from_the_end_of_the_one_before():

@@ -19,7 +19,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).resolve().parents[2]
 MANIFEST = ElementTree.parse(ROOT / "package.xml")
 NODES = sorted(path.name for path in (ROOT / "scripts/nodes").iterdir())
-PACKAGED = ("config", "launch", "models", "resource", "scripts", "src")
+PACKAGED = ("bench", "config", "launch", "models", "resource", "scripts", "src")
 PINNED_EXTRAS = ("", "ros", "sim", "train", "dev", "test")
 
 
@@ -65,7 +65,7 @@ def python(tmp_path):
 def expected():
     yield "share/ament_index/resource_index/packages/edge_pilot"
     yield "share/edge_pilot/package.xml"
-    for folder in ("config", "launch", "models"):
+    for folder in ("bench", "config", "launch", "models"):
         names = [path.name for path in (ROOT / folder).iterdir() if path.is_file()]
         yield from (f"share/edge_pilot/{folder}/{name}" for name in names)
 

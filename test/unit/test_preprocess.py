@@ -8,7 +8,7 @@ import pytest
 
 from edge_pilot.card import CameraModel, InputSpec
 from edge_pilot.errors import ConfigError, ImageError, ModelError
-from edge_pilot.images import from_compressed
+from edge_pilot.images import from_compressed, from_compressed_reduced
 from edge_pilot.preprocess import Preprocessor
 
 OWN = CameraModel(320, 180, 190.0, 190.0, 159.5, 89.5)
@@ -261,3 +261,59 @@ def test_a_real_photograph_keeps_its_content():
     view = Preprocessor(SPEC, replace(camera, cy_px=189.5, distortion=(-0.1,))).tensor(image)
     assert view.shape == (1, 3, 45, 160)
     assert view.std() > 0.1
+
+
+@pytest.mark.parametrize("camera", [None, scaled(4), CAMERAS["barrel"]])
+def test_colours_that_lie_backwards_give_the_same_view(camera):
+    rgb = waves(1280, 720)
+    backwards = np.ascontiguousarray(rgb[..., ::-1])[..., ::-1]
+    view = Preprocessor(SPEC, camera)
+    np.testing.assert_array_equal(view.tensor(backwards).copy(), view.tensor(rgb))
+
+
+def test_the_tensor_is_the_same_memory_each_time_and_what_normalise_gives_is_not():
+    view, image = Preprocessor(SPEC), waves(320, 180)
+    assert view.tensor(image) is view.tensor(image)
+    assert view.normalise(view.crop(image)) is not view.normalise(view.crop(image))
+
+
+@pytest.mark.parametrize(
+    ("size_px", "expected"), [(320, 1), (480, 1), (640, 2), (1280, 4), (1920, 4), (2560, 8)]
+)
+def test_a_jpeg_may_be_reduced_as_long_as_it_fills_the_view(size_px, expected):
+    assert Preprocessor(FULL_SIZE, scaled(size_px / 320)).reduction == expected
+
+
+def test_without_a_camera_nothing_is_reduced():
+    assert Preprocessor(FULL_SIZE).reduction == 1
+
+
+@pytest.mark.parametrize("name", ["own", "barrel", "fisheye"])
+def test_a_reduced_jpeg_gives_nearly_the_same_view(name):
+    camera = {**CAMERAS, "own": scaled(4)}[name]
+    file = cv2.imencode(".jpg", waves(1280, 720)[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 95])[1]
+    view = Preprocessor(FULL_SIZE, camera)
+    assert view.reduction > 1
+    whole = view.crop(from_compressed(file, "jpeg")).astype(int)
+    image, reduction = from_compressed_reduced(file, "jpeg", view.reduction)
+    assert image.shape[0] * view.reduction == 720
+    assert np.abs(view.crop(image, reduction) - whole).mean() < 1.0
+
+
+def test_a_reduced_picture_of_another_camera_is_refused():
+    view = Preprocessor(FULL_SIZE, scaled(4))
+    with pytest.raises(ImageError, match=r"1280x720 pixels reduced by 2 .*, got 320x180$"):
+        view.crop(waves(320, 180), 2)
+
+
+def test_a_png_is_not_reduced():
+    file = cv2.imencode(".png", waves(64, 36)[..., ::-1])[1]
+    image, reduction = from_compressed_reduced(file, "png", 4)
+    assert (image.shape, reduction) == ((36, 64, 3), 1)
+
+
+def test_a_large_picture_shrinks_to_the_mean_of_its_areas():
+    large = waves(1280, 720)
+    spec = replace(SPEC, width_px=160, height_px=45, crop_top_px=60, crop_bottom_px=150)
+    exact = cv2.resize(large[240:600].astype(np.float32), (160, 45), interpolation=cv2.INTER_AREA)
+    assert np.abs(Preprocessor(spec).crop(large) - exact).max() < 1.6  # three roundings

@@ -111,14 +111,14 @@ def _drive_all(
         for seed in args.seeds
     ]  # fmt: skip
     drives: dict[str, list[Trajectory]] = {name: [] for name in (MODEL, *CONTROLS, HOLDOUT)}
-    found = pool.run(_drive, jobs, config, args.processes)
+    found = pool.run(drive_job, jobs, config, args.processes)
     progress = tqdm(found, desc="driving", total=len(jobs), unit="drive", file=sys.stderr)
     for job, trajectory in zip(jobs, progress, strict=True):
         drives[job.driver].append(trajectory)
     return drives
 
 
-def _drive(config: Config, renderer: Renderer, job: Job) -> Trajectory:
+def drive_job(config: Config, renderer: Renderer, job: Job) -> Trajectory:
     """Do one drive, in a worker."""
     world = make_world(job.seed, config.sim.road_length_m, job.light)
     sim = Simulator(config, world)

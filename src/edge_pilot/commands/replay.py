@@ -92,7 +92,7 @@ def run(args: argparse.Namespace) -> int:
         model = load_model(config)
         engine = backend.load(model, config.pilot.threads)
         pipeline = Pipeline(config, model, engine, source.intrinsics.camera)
-        evaluation = evaluate(pipeline, _read(bag, source, args))
+        evaluation = evaluate(pipeline, _read(bag, source, args, pipeline.reduction))
     if not evaluation.rows:
         raise BagError(_say_nothing(args.bag, source, evaluation))
     sums = total(evaluation)
@@ -125,9 +125,9 @@ def _inspect(bag: Bag, args: argparse.Namespace, config: Config) -> Source:
     )
 
 
-def _read(bag: Bag, source: Source, args: argparse.Namespace) -> Iterator[Event]:
+def _read(bag: Bag, source: Source, args: argparse.Namespace, reduction: int) -> Iterator[Event]:
     """Give the events, and show on a terminal how many frames have passed."""
-    events = read_events(bag, source.selection, source.clock, args.steering_scale)
+    events = read_events(bag, source.selection, source.clock, args.steering_scale, reduction)
     frames = min(source.selection.camera.count, args.limit)
     with tqdm(total=frames, unit="frame", disable=None) as bar:
         for event in first_frames(events, args.limit):

@@ -8,6 +8,7 @@ lateral offset y.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -54,12 +55,13 @@ def point_at(points_m: Floats, radius_m: float) -> tuple[float, float]:
         return float(points_m[0, 0]), float(points_m[0, 1])
     if not beyond.size:
         return _extended(points_m[-2], points_m[-1], radius_m)
+    x_at, y_at = _piece(points_m, last)
     low, high = 0.0, 1.0
     for _ in range(BISECTIONS):
         middle = 0.5 * (low + high)
-        x, y = _between(points_m, last, middle)
-        low, high = (middle, high) if math.hypot(x, y) < radius_m else (low, middle)
-    return _between(points_m, last, high)
+        is_inside = math.hypot(x_at(middle), y_at(middle)) < radius_m
+        low, high = (middle, high) if is_inside else (low, middle)
+    return x_at(high), y_at(high)
 
 
 def _extended(start: Floats, end: Floats, radius_m: float) -> tuple[float, float]:
@@ -72,17 +74,24 @@ def _extended(start: Floats, end: Floats, radius_m: float) -> tuple[float, float
     return float(x), float(y)
 
 
-def _between(points_m: Floats, last: int, t: float) -> tuple[float, float]:
-    """Give a point at the share `t` of the piece that ends in `last`, by Hermite's cubic."""
+def _piece(
+    points_m: Floats, last: int
+) -> tuple[Callable[[float], float], Callable[[float], float]]:
+    """Give x and y at a share of the piece that ends in `last`, by Hermite's cubic."""
     start, step = points_m[last - 1], points_m[last] - points_m[last - 1]
     length = math.hypot(step[0], step[1])
     entry, exit_ = _tangents(points_m, last, step, length)
-    x, y = (
-        start
-        + t * t * (3.0 - 2.0 * t) * step
-        + length * t * (1.0 - t) * ((1.0 - t) * entry - t * exit_)
-    )
-    return float(x), float(y)
+
+    def along(axis: int) -> Callable[[float], float]:
+        # Numbers of Python: twenty steps with arrays of two would cost ten times as much.
+        begin, way, into, out = (float(v[axis]) for v in (start, step, entry, exit_))
+        return lambda t: (
+            begin
+            + t * t * (3.0 - 2.0 * t) * way
+            + length * t * (1.0 - t) * ((1.0 - t) * into - t * out)
+        )
+
+    return along(0), along(1)
 
 
 def _tangents(points_m: Floats, last: int, step: Floats, length: float) -> tuple[Floats, Floats]:

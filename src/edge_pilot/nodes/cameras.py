@@ -20,17 +20,18 @@ READERS = {
 }
 SEQUENCE = "publication_sequence_number"
 
-Reader: TypeAlias = Callable[[bytes], Frame]
+Reader: TypeAlias = Callable[[bytes, int], Frame]
 
 
 class Cameras:
     """Subscribes to both topics and counts their frames.
 
     `use` is called with a function that reads the newest frame, so that a node that has no use
-    for it need not decode it; that function raises ImageError.
+    for it need not decode it. That function is told how many times smaller a JPEG may be decoded;
+    it raises ImageError.
     """
 
-    def __init__(self, node: Node, use: Callable[[Callable[[], Frame]], None]) -> None:
+    def __init__(self, node: Node, use: Callable[[Callable[[int], Frame]], None]) -> None:
         self._use = use
         self._topics: list[tuple[Subscription, Arrivals]] = []
         for number, topic in enumerate(READERS):

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import array
 import math
 from dataclasses import replace
 
 import cv2
+import rclpy
 from rclpy.node import Node
-from sensor_msgs.msg import CompressedImage
-from std_msgs.msg import Header
 
 from edge_pilot import topics
-from edge_pilot.card import CameraModel
+from edge_pilot.card import CameraModel, resized
 from edge_pilot.config import Config
-from edge_pilot.nodes import ros
-from edge_pilot.nodes.messages import to_stamp
+from edge_pilot.nodes import cdr, ros
 from edge_pilot.pipeline import Decision
 from edge_pilot.replay import overlay
 from edge_pilot.replay.ground import seen_by
@@ -38,23 +35,31 @@ class DebugImage:
         self._publisher = ros.publisher(node, topics.PILOT_DEBUG_IMAGE)
         self._count = 0
 
+    def is_heard(self) -> bool:
+        """Tell whether somebody looks."""
+        return self._publisher.get_subscription_count() > 0
+
     def show(
         self, frame: Frame, decision: Decision, speed_mps: float, camera: CameraModel,
         own: CameraModel,
     ) -> None:  # fmt: skip
-        """Draw and publish; to be called when the command is out.
+        """Draw and publish; it may run in another thread than the rest.
 
         `camera` took the frame; boxes of obstacles are in the picture of `own`, the model's.
         """
         self._count += 1
-        if self._count % EVERY or not self._publisher.get_subscription_count():
+        if self._count % EVERY or not self.is_heard():
             return
         drawn = _draw(frame.image, decision, speed_mps, camera, own, self._config)
         bgr = cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR)
         file = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1]
-        header = Header(stamp=to_stamp(frame.stamp_ns), frame_id=FRAME_ID)
-        data = array.array("B", file.tobytes())
-        self._publisher.publish(CompressedImage(header=header, format=FORMAT, data=data))
+        message = cdr.write_compressed(frame.stamp_ns, FRAME_ID, FORMAT, file)
+        try:
+            self._publisher.publish(message)
+        except RuntimeError:
+            # A signal has shut ROS down in the meantime.
+            if rclpy.ok():
+                raise
 
 
 def _draw(
@@ -87,12 +92,4 @@ def _draw(
 def _reduced(camera: CameraModel) -> CameraModel:
     """Give the camera with a picture of WIDTH_PX columns, where it has more."""
     share = min(1.0, WIDTH_PX / camera.width_px)
-    return replace(
-        camera,
-        width_px=round(share * camera.width_px),
-        height_px=round(share * camera.height_px),
-        fx_px=share * camera.fx_px,
-        fy_px=share * camera.fy_px,
-        cx_px=share * (camera.cx_px + 0.5) - 0.5,
-        cy_px=share * (camera.cy_px + 0.5) - 0.5,
-    )
+    return resized(camera, round(share * camera.width_px), round(share * camera.height_px))

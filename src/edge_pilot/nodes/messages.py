@@ -7,15 +7,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
-from geometry_msgs.msg import PoseStamped
-from nav_msgs.msg import Odometry
 from nav_msgs.msg import Path as PathMessage
 from sensor_msgs.msg import CameraInfo, JointState, NavSatFix, NavSatStatus
-from sensor_msgs.msg import Imu as ImuMessage
 
 from edge_pilot import images
 from edge_pilot.card import CameraModel
@@ -29,6 +27,15 @@ SPEED_STD_MPS = 0.1  # of wheel odometry that does not give its covariance
 FIX_STD_M = 2.1  # along each axis, of a GPS that gives none: 2.5 m CEP, u-blox M8 data sheet
 
 
+class Odometry(NamedTuple):
+    """What wheels say."""
+
+    stamp_ns: int
+    speed_mps: float  # forward
+    speed_std_mps: float
+    yaw_rate_radps: float
+
+
 def to_ns(stamp: Time) -> int:
     """Read a stamp."""
     return int(stamp.sec * NANOSECONDS + stamp.nanosec)
@@ -40,8 +47,8 @@ def to_stamp(stamp_ns: int) -> Time:
     return Time(sec=seconds, nanosec=nanoseconds)
 
 
-def read_image(message: bytes) -> Frame:
-    """Read a serialized Image.
+def read_image(message: bytes, reduction: int = 1) -> Frame:
+    """Read a serialized Image; it is never reduced, since that would be no faster.
 
     Raises:
         ImageError: the message contradicts itself.
@@ -58,14 +65,14 @@ def read_image(message: bytes) -> Frame:
     return Frame(raw.stamp_ns, picture)
 
 
-def read_compressed(message: bytes) -> Frame:
-    """Read a serialized CompressedImage.
+def read_compressed(message: bytes, reduction: int = 1) -> Frame:
+    """Read a serialized CompressedImage, reduced as `images.from_compressed_reduced` says.
 
     Raises:
         ImageError: the message holds no readable picture.
     """
     raw = cdr.compressed(message)
-    return Frame(raw.stamp_ns, images.from_compressed(raw.data, raw.format))
+    return Frame(raw.stamp_ns, *images.from_compressed_reduced(raw.data, raw.format, reduction))
 
 
 def read_camera(message: CameraInfo) -> CameraModel | None:
@@ -84,25 +91,32 @@ def read_camera(message: CameraInfo) -> CameraModel | None:
     )
 
 
-def read_imu(message: ImuMessage, received_ns: int | None = None) -> Imu:
-    """Read an inertial sample in the sensor's own axes.
+def read_imu(message: bytes, received_ns: int | None = None) -> Imu:
+    """Read a serialized inertial sample in the sensor's own axes.
 
     Its stamp is `received_ns` where that is given.
+
+    Raises:
+        InputError: the message is not whole.
     """
-    force, rotation = message.linear_acceleration, message.angular_velocity
-    return Imu(
-        stamp_ns=to_ns(message.header.stamp) if received_ns is None else received_ns,
-        acceleration_mps2=(force.x, force.y, force.z),
-        angular_velocity_radps=(rotation.x, rotation.y, rotation.z),
+    raw = cdr.imu(message)
+    stamp_ns = raw.stamp_ns if received_ns is None else received_ns
+    return Imu(stamp_ns, raw.acceleration_mps2, raw.angular_velocity_radps)
+
+
+def read_odometry(message: bytes, received_ns: int | None = None) -> Odometry:
+    """Read a serialized nav_msgs/Odometry; its stamp as in `read_imu`.
+
+    Raises:
+        InputError: the message is not whole.
+    """
+    raw = cdr.odometry(message)
+    return Odometry(
+        stamp_ns=raw.stamp_ns if received_ns is None else received_ns,
+        speed_mps=raw.speed_mps,
+        speed_std_mps=math.sqrt(raw.speed_variance) if raw.speed_variance > 0.0 else SPEED_STD_MPS,
+        yaw_rate_radps=raw.yaw_rate_radps,
     )
-
-
-def read_speed(message: Odometry, received_ns: int | None = None) -> tuple[int, float, float]:
-    """Read the stamp [ns] as in `read_imu`, the forward speed and its deviation [m/s]."""
-    stamp_ns = to_ns(message.header.stamp) if received_ns is None else received_ns
-    variance = message.twist.covariance[0]
-    std = math.sqrt(variance) if variance > 0.0 else SPEED_STD_MPS
-    return stamp_ns, message.twist.twist.linear.x, std
 
 
 def read_fix(
@@ -135,13 +149,6 @@ def read_scalars(message: JointState) -> dict[str, float]:
     return dict(zip(message.name, message.position, strict=True))
 
 
-def write_scalars(stamp_ns: int, values: Mapping[str, float]) -> JointState:
-    """Write named numbers."""
-    message = JointState(name=list(values), position=list(map(float, values.values())))
-    message.header.stamp = to_stamp(stamp_ns)
-    return message
-
-
 def read_command(message: JointState) -> Command:
     """Read a command.
 
@@ -158,10 +165,10 @@ def read_command(message: JointState) -> Command:
     return Command(to_ns(message.header.stamp), steering, acceleration)
 
 
-def write_command(command: Command) -> JointState:
-    """Write a command."""
+def write_command(command: Command) -> bytes:
+    """Write a command, serialized."""
     values = {"steering": command.steering_rad, "acceleration": command.acceleration_mps2}
-    return write_scalars(command.stamp_ns, values)
+    return cdr.write_scalars(command.stamp_ns, values)
 
 
 def read_path(message: PathMessage) -> Path:
@@ -181,16 +188,9 @@ def read_path(message: PathMessage) -> Path:
     return Path(to_ns(message.header.stamp), points)
 
 
-def write_path(path: Path) -> PathMessage:
-    """Write a path in base_link."""
-    message = PathMessage()
-    message.header.frame_id = BASE_FRAME
-    message.header.stamp = to_stamp(path.stamp_ns)
-    for x, y in path.points_m.tolist():
-        pose = PoseStamped(header=message.header)
-        pose.pose.position.x, pose.pose.position.y = x, y
-        message.poses.append(pose)
-    return message
+def write_path(path: Path) -> bytes:
+    """Write a path in base_link, serialized."""
+    return cdr.write_path(path.stamp_ns, BASE_FRAME, path.points_m)
 
 
 def write_diagnostics(

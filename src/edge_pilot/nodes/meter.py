@@ -31,20 +31,37 @@ class Arrivals:
 
 
 class Latencies:
-    """Latencies of the last seconds."""
+    """Latencies of the last seconds, and how many of all were beyond the deadline."""
 
-    def __init__(self) -> None:
+    def __init__(self, deadline_ms: float) -> None:
+        self.misses = 0  # since the start
+        self._deadline_ms = deadline_ms
         self._values: deque[tuple[int, float]] = deque()
 
     def add(self, now_ns: int, latency_ms: float) -> None:
         """Take one value, and forget what is older than the window."""
+        self.misses += latency_ms > self._deadline_ms
         self._values.append((now_ns, latency_ms))
         self._forget(now_ns)
 
-    def summary(self, now_ns: int) -> dict[str, float]:
-        """Give rate and percentiles; without values only a rate of zero."""
+    def problem(self, now_ns: int) -> str:
+        """Say how often the deadline was missed of late, or give an empty text."""
         self._forget(now_ns)
-        rate = {"rate_hz": len(self._values) * NANOSECONDS / WINDOW_NS}
+        late = sum(value > self._deadline_ms for _, value in self._values)
+        if not late:
+            return ""
+        return (
+            f"expected each command within {self._deadline_ms:g} ms of its picture, got {late} of "
+            f"the last {len(self._values)} later, {self.misses} since the start"
+        )
+
+    def summary(self, now_ns: int) -> dict[str, float]:
+        """Give rate and percentiles; without values no percentiles."""
+        self._forget(now_ns)
+        rate = {
+            "rate_hz": len(self._values) * NANOSECONDS / WINDOW_NS,
+            "deadline_misses": self.misses,
+        }
         if not self._values:
             return rate
         p50, p99 = np.percentile([value for _, value in self._values], (50, 99))

@@ -2,35 +2,38 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+import cv2
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus
-from nav_msgs.msg import Odometry
 from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
-from sensor_msgs.msg import CameraInfo, NavSatFix
-from sensor_msgs.msg import Imu as ImuMessage
+from rclpy.serialization import deserialize_message
+from sensor_msgs.msg import CameraInfo
 
 from edge_pilot import card, resources, topics
 from edge_pilot.card import ModelFile, pinhole
-from edge_pilot.ego import MAX_GAP_S, EgoFilter
 from edge_pilot.errors import InputError
 from edge_pilot.inference import backend
-from edge_pilot.mounting import Mounting, MountingCheck
-from edge_pilot.nodes import clouds, messages, ros
+from edge_pilot.nodes import cdr, clouds, messages, ros
 from edge_pilot.nodes.cameras import Cameras
 from edge_pilot.nodes.debug import DebugImage
 from edge_pilot.nodes.meter import Latencies, Stopwatch, is_late
+from edge_pilot.nodes.motion import Motion
+from edge_pilot.nodes.worker import Worker
 from edge_pilot.pipeline import Decision, Pipeline
 from edge_pilot.types import EgoState, Frame, Prediction
 
 WARM_UPS = 3  # the first answers of an engine are slow
 DIAGNOSTICS_PERIOD_S = 1.0
+STAMP = slice(12, None)  # all but the stamp of a serialized message that begins with a header
+SWITCH_S = 5e-4  # the painter's Python gives way to a picture that has come after this
 
 
 class Pilot(LifecycleNode):
@@ -43,13 +46,11 @@ class Pilot(LifecycleNode):
         self._is_active = False
         self._problem: Exception | None = None  # of the last transition
         self._model: ModelFile | None = None
+        self._engine = ""  # which computes it, and why no faster one
         self._pipeline: Pipeline | None = None
         self._camera = pinhole(self._config.camera)  # until a CameraInfo comes
-        self._ego = EgoFilter()
-        self._mounting = Mounting(self._config.imu)
-        self._mounting_check = MountingCheck(self._config.imu)
         self._newest_ns: int | None = None
-        self._latencies = Latencies()
+        self._latencies = Latencies(1e3 * self._config.pilot.deadline_s)
         self._failures, self._last_error = 0, ""
         self._open_outputs()
         self._open_inputs()
@@ -95,6 +96,11 @@ class Pilot(LifecycleNode):
         self._is_active = False
         return super().on_shutdown(state)
 
+    def destroy_node(self) -> None:
+        """Let the painter end too."""
+        self._painter.close()
+        super().destroy_node()
+
     def _open_outputs(self) -> None:
         self._path = ros.publisher(self, topics.PILOT_PATH)
         self._command = ros.publisher(self, topics.PILOT_COMMAND)
@@ -103,23 +109,33 @@ class Pilot(LifecycleNode):
         self._markers = ros.publisher(self, topics.PILOT_OBSTACLE_MARKERS)
         self._diagnostics = ros.publisher(self, topics.DIAGNOSTICS)
         self._debug = DebugImage(self, self._config)
+        self._painter = Worker(lambda job: self._debug.show(*job))
 
     def _open_inputs(self) -> None:
         self._cameras = Cameras(self, self._on_picture)
         self._scans = clouds.Scans(self, self._config.lidar, self._received_ns)
-        ros.subscription(self, topics.CAMERA_INFO, self._on_camera_info)
-        ros.subscription(self, topics.IMU, self._on_imu)
-        ros.subscription(self, topics.ODOM, self._on_odom)
-        ros.subscription(self, topics.GPS, self._on_fix)
+        self._infos = ros.Mailbox(self, topics.CAMERA_INFO, depth=1, raw=True)
+        self._info = b""
+        self._motion = Motion(self, self._config)
 
     def _load(self) -> None:
         """Load the model and let it answer a grey picture."""
+        # For pictures of this size, waking OpenCV's own threads costs more than they save.
+        cv2.setNumThreads(self._config.pilot.threads)
         self._model = card.load(resources.model(self._config.pilot.model))
-        self._backend = backend.load(self._model, self._config.pilot.threads)
+        self._backend, self._engine = self._choose(self._model)
         self._pipeline = self._build()
         grey = np.full((self._camera.height_px, self._camera.width_px, 3), 128, np.uint8)
         for _ in range(WARM_UPS):
             self._pipeline.step(Frame(0, grey), EgoState(0, 0.0, 0.0))
+        gc.freeze()  # what is loaded now stays: to look through it again takes some milliseconds
+
+    def _choose(self, model: ModelFile) -> backend.Loaded:
+        pilot, say = self._config.pilot, self.get_logger().info
+        settings = backend.settings(pilot.threads, pilot.engine_cache, say)
+        chosen = backend.choose(pilot.backend, model, settings)
+        say(f"inference: {chosen.description}")
+        return chosen
 
     def _build(self) -> Pipeline:
         return Pipeline(self._config, self._model, self._backend, self._camera)
@@ -128,51 +144,36 @@ class Pilot(LifecycleNode):
         """Give the stamp for a sensor's message, or None where its own counts."""
         return ros.now_ns(self) if self._config.pilot.stamp_source == "receive" else None
 
-    # The car's motion is followed while inactive too, since a filter that begins in a moving car
-    # does not know its speed.
-    def _on_imu(self, message: ImuMessage) -> None:
-        imu = self._mounting.placed(messages.read_imu(message, self._received_ns()))
-        self._ego.add_imu(imu)
-        self._mounting_check.add_imu(imu)
-
-    def _on_odom(self, message: Odometry) -> None:
-        stamp_ns, speed_mps, std_mps = messages.read_speed(message, self._received_ns())
-        self._ego.add_speed(stamp_ns, speed_mps, std_mps)
-        self._mounting_check.add_speed(stamp_ns, speed_mps)
-        self._mounting_check.add_yaw_rate(stamp_ns, message.twist.twist.angular.z)
-
-    def _on_fix(self, message: NavSatFix) -> None:
-        if fix := messages.read_fix(message, self._received_ns()):
-            self._ego.add_fix(*fix)
-            self._mounting_check.add_fix(fix[1], fix[2])
-
-    def _on_camera_info(self, message: CameraInfo) -> None:
-        camera = messages.read_camera(message)
-        if camera is None or camera == self._camera:
-            return
-        self._camera = camera
-        if self._pipeline:
-            try:
+    def _follow_camera(self) -> None:
+        """Take the newest intrinsics, and build anew where they have changed."""
+        for message, _ in self._infos.take():
+            if message[STAMP] == self._info[STAMP]:  # most only repeat what is known
+                continue
+            self._info = message
+            camera = messages.read_camera(deserialize_message(message, CameraInfo))
+            if camera is not None and camera != self._camera:
+                self._camera = camera
                 self._pipeline = self._build()
-            except InputError as error:
-                self._complain(error)
 
-    def _on_picture(self, read: Callable[[], Frame]) -> None:
+    def _on_picture(self, read: Callable[[int], Frame]) -> None:
         if not self._is_active or self._pipeline is None:
             return
-        watch = Stopwatch(time.perf_counter_ns)
+        begun_ns, watch = ros.now_ns(self), Stopwatch(time.perf_counter_ns)
         try:
-            frame = self._stamp(read())
+            self._follow_camera()
+            frame = self._stamp(read(self._pipeline.reduction))
             if self._is_new(frame):
                 watch.lap("read")
-                self._check_motion(frame)
+                ego = self._motion.state(frame.stamp_ns)
+                watch.lap("motion")
                 scan = self._scans.take(frame.stamp_ns)
                 watch.lap("scan")
-                ego = self._ego.state()
                 decision = self._pipeline.step(frame, ego, scan, watch.lap)
-                self._publish(decision, watch)
-                own = self._model.card.input.camera
-                self._debug.show(frame, decision, ego.speed_mps, self._camera, own)
+                self._propose(decision)
+                watch.lap("propose")
+                transport_ms = (begun_ns - frame.stamp_ns) / 1e6
+                self._tell(decision, ego, {"transport": transport_ms, **watch.laps_ms})
+                self._show(frame, decision, ego.speed_mps)
         except InputError as error:
             self._complain(error)
 
@@ -186,37 +187,34 @@ class Pilot(LifecycleNode):
         self._newest_ns = frame.stamp_ns
         return True
 
-    def _check_motion(self, frame: Frame) -> None:
-        age_s = self._ego.age_s(frame.stamp_ns)
-        if abs(age_s) > MAX_GAP_S:
-            raise InputError(
-                f"expected {topics.IMU.name} within {MAX_GAP_S} s of each picture, "
-                + ("got none yet" if age_s == float("inf") else f"got it {age_s:.2f} s before")
-            )
-
-    def _publish(self, decision: Decision, watch: Stopwatch) -> None:
-        stamp_ns = decision.command.stamp_ns
+    def _propose(self, decision: Decision) -> None:
         # The path comes first, so that safety has it when it judges the command.
         self._path.publish(messages.write_path(decision.prediction.path))
         self._command.publish(messages.write_command(decision.command))
-        self._show(decision)
+
+    def _tell(self, decision: Decision, ego: EgoState, laps_ms: Mapping[str, float]) -> None:
+        stamp_ns, obstacles = decision.command.stamp_ns, decision.obstacles
         latency_ms = (ros.now_ns(self) - stamp_ns) / 1e6
         self._latencies.add(time.monotonic_ns(), latency_ms)
+        self._obstacles.publish(clouds.write_obstacles(stamp_ns, obstacles))
+        if self._markers.get_subscription_count():
+            self._markers.publish(clouds.write_markers(stamp_ns, obstacles))
         scalars = {
-            **_scalars(decision.prediction, self._ego.state()),
-            **{f"{stage}_ms": lap_ms for stage, lap_ms in watch.laps_ms.items()},
+            **_scalars(decision.prediction, ego),
+            **{f"{stage}_ms": lap_ms for stage, lap_ms in laps_ms.items()},
             "latency_ms": latency_ms,
+            "deadline_misses": self._latencies.misses,
             **self._cameras.counts(),
             **self._scans.counts(),
             "frames_failed": self._failures,
         }
-        self._prediction.publish(messages.write_scalars(stamp_ns, scalars))
+        self._prediction.publish(cdr.write_scalars(stamp_ns, scalars))
 
-    def _show(self, decision: Decision) -> None:
-        stamp_ns, obstacles = decision.command.stamp_ns, decision.obstacles
-        self._obstacles.publish(clouds.write_obstacles(stamp_ns, obstacles))
-        if self._markers.get_subscription_count():
-            self._markers.publish(clouds.write_markers(stamp_ns, obstacles))
+    def _show(self, frame: Frame, decision: Decision, speed_mps: float) -> None:
+        """Have the picture drawn by another thread, so that the next command need not wait."""
+        if self._debug.is_heard():
+            own = self._model.card.input.camera
+            self._painter.give((frame, decision, speed_mps, self._camera, own))
 
     def _report(self) -> None:
         summary = self._latencies.summary(time.monotonic_ns())
@@ -224,6 +222,7 @@ class Pilot(LifecycleNode):
         sentence = "Proposes." if is_driving else self._last_error or "No picture has come."
         values = {
             **_name(self._model),
+            "inference": self._engine,
             **summary,
             **self._cameras.counts(),
             **self._scans.counts(),
@@ -231,7 +230,9 @@ class Pilot(LifecycleNode):
             "last_error": self._last_error,
             "last_scan_error": self._scans.last_error,
         }
-        problem = self._mounting_check.problem()
+        problem = self._motion.problem()
+        if is_driving:
+            problem = problem or self._latencies.problem(time.monotonic_ns())
         sentence = problem or sentence
         is_well = is_driving and not problem
         level = DiagnosticStatus.OK if is_well else DiagnosticStatus.WARN
@@ -270,6 +271,7 @@ def _make() -> Pilot:
 
 def main(args: list[str] | None = None) -> int:
     """Run the node."""
+    sys.setswitchinterval(SWITCH_S)
     return ros.run(_make, args)
 
 

@@ -12,31 +12,49 @@ from pathlib import Path
 from types import TracebackType
 
 from edge_pilot import transport
+from edge_pilot.errors import EdgePilotError
 
 STOP_S = 3.0  # after SIGINT; then the process is killed
+
+
+class ProcessError(EdgePilotError):
+    """A process failed, or did not end."""
 
 
 class Processes:
     """A group of nodes that end together: a context manager."""
 
-    def __init__(self, environment: Mapping[str, str], logs: Path) -> None:
-        self._environment = {**environment, **transport.environment(environment)}
+    def __init__(
+        self, environment: Mapping[str, str], logs: Path, *, is_tuned: bool = True
+    ) -> None:
+        """Start nothing yet; `is_tuned` gives them what `transport` sets."""
+        self._environment = dict(environment)
+        if is_tuned:
+            self._environment.update(transport.environment(environment))
         self._logs = logs
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
-    def start(self, node: str, parameters: Mapping[str, object], files: Sequence[Path]) -> None:
-        """Start `edge_pilot.nodes.<node>`; its output goes to `<node>.log`."""
+    def start(
+        self, node: str, parameters: Mapping[str, object], files: Sequence[Path] = ()
+    ) -> int:
+        """Start `edge_pilot.nodes.<node>`; its output goes to `<node>.log`. Give its id."""
         command = [sys.executable, "-m", f"edge_pilot.nodes.{node}", "--ros-args"]
         for path in files:
             command += ["--params-file", str(path)]
         for name, value in parameters.items():
             text = str(value).lower() if isinstance(value, bool) else str(value)
             command += ["-p", f"{name}:={text}"]
-        with (self._logs / f"{node}.log").open("wb") as log:
-            self._running[node] = subprocess.Popen(
+        return self.run(node, command)
+
+    def run(self, name: str, command: Sequence[str]) -> int:
+        """Start any command; its output goes to `<name>.log`. Give its process id."""
+        with (self._logs / f"{name}.log").open("wb") as log:
+            process = subprocess.Popen(
                 command, env=self._environment, stdout=log, stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
             )  # fmt: skip
+        self._running[name] = process
+        return process.pid
 
     def ended(self) -> str:
         """Name a node that has ended, with the last line that it said; else an empty text."""
@@ -46,6 +64,23 @@ class Processes:
                 last = lines[-1] if lines else "it said nothing"
                 return f"{node} ended with status {process.returncode}: {last}"
         return ""
+
+    def wait(self, name: str, limit_s: float) -> str:
+        """Wait until a process ends by itself, and give what it said.
+
+        Raises:
+            ProcessError: it fails, or does not end.
+        """
+        log = self._logs / f"{name}.log"
+        try:
+            status = self._running[name].wait(limit_s)
+        except subprocess.TimeoutExpired:
+            status = -1
+        said = log.read_text(errors="replace")
+        if status:
+            last = said.strip().splitlines()[-1:] or ["nothing"]
+            raise ProcessError(f"expected {name} to end within {limit_s:g} s, got: {last[0]}")
+        return said
 
     def stop(self) -> dict[str, int]:
         """End all by SIGINT, as Ctrl-C does, and give their exit statuses."""

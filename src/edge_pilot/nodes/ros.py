@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import Field
 from importlib import import_module
@@ -16,6 +17,7 @@ from typing import Any, TypeAlias
 
 import rclpy
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
+from rclpy.callback_groups import CallbackGroup
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.publisher import Publisher
@@ -101,6 +103,39 @@ def raw_subscription(
     )
 
 
+class Mailbox:
+    """The messages of a topic, which wait until they are taken.
+
+    They wake nobody: for the samples of an IMU the waking alone costs more than all that is done
+    with them. Beyond `depth` the oldest are dropped.
+    """
+
+    def __init__(self, node: Node, topic: Topic, *, depth: int, raw: bool = False) -> None:
+        qos = QoSProfile(depth=depth, reliability=QOS[topic.qos].reliability)
+        self._subscription = node.create_subscription(
+            message_class(topic.type), topic.name, lambda message: None, qos, raw=raw,
+            callback_group=_Asleep(),
+        )  # fmt: skip
+
+    def take(self) -> Iterator[tuple[Any, MessageInfo]]:
+        """Give the waiting messages with their MessageInfo, oldest first."""
+        while taken := take(self._subscription):
+            yield taken
+
+
+class _Asleep(CallbackGroup):
+    """Keeps what is in it out of the executor's wait set."""
+
+    def can_execute(self, entity: object) -> bool:
+        return False
+
+    def beginning_execution(self, entity: object) -> bool:
+        return False
+
+    def ending_execution(self, entity: object) -> None:
+        pass
+
+
 def take(subscription: Subscription) -> tuple[Any, MessageInfo] | None:
     """Take one more waiting message with its MessageInfo, or give None."""
     with subscription.handle:
@@ -110,6 +145,12 @@ def take(subscription: Subscription) -> tuple[Any, MessageInfo] | None:
 def now_ns(node: Node) -> int:
     """Read the node's ROS time."""
     return int(node.get_clock().now().nanoseconds)
+
+
+def received_ns(node: Node, info: MessageInfo) -> int:
+    """Tell when a message came, in the node's ROS time; where nobody noted it, that is now."""
+    now = time.time_ns()
+    return now_ns(node) - (now - int(info.get("received_timestamp") or now))
 
 
 def run(make_node: Callable[[], Node], args: list[str] | None = None) -> int:

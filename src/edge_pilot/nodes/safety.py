@@ -8,11 +8,9 @@ from __future__ import annotations
 import sys
 
 from diagnostic_msgs.msg import DiagnosticStatus
-from nav_msgs.msg import Odometry
 from nav_msgs.msg import Path as PathMessage
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
-from sensor_msgs.msg import Imu as ImuMessage
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Bool, Float32
 from std_srvs.srv import Trigger
@@ -21,7 +19,7 @@ from edge_pilot import topics
 from edge_pilot.control.longitudinal import pedals
 from edge_pilot.errors import InputError
 from edge_pilot.mounting import Mounting
-from edge_pilot.nodes import messages, ros
+from edge_pilot.nodes import cdr, messages, ros
 from edge_pilot.safety.states import State
 from edge_pilot.safety.supervisor import Moment, Output, Supervisor
 
@@ -66,8 +64,8 @@ class Safety(Node):
     def _open_inputs(self) -> None:
         ros.subscription(self, topics.PILOT_COMMAND, self._on_command)
         ros.subscription(self, topics.PILOT_PATH, self._on_path)
-        ros.subscription(self, topics.IMU, self._on_imu)
-        ros.subscription(self, topics.ODOM, self._on_odom)
+        ros.raw_subscription(self, topics.IMU, self._on_imu)
+        ros.raw_subscription(self, topics.ODOM, self._on_odom)
         ros.subscription(self, topics.DRIVER_OVERRIDE, self._on_override)
 
     def _open_services(self) -> None:
@@ -99,12 +97,21 @@ class Safety(Node):
         except InputError as error:
             self._complain(error)
 
-    def _on_imu(self, message: ImuMessage) -> None:
-        imu = messages.read_imu(message, self._received_ns())
+    def _on_imu(self, message: bytes, _: ros.MessageInfo) -> None:
+        try:
+            imu = messages.read_imu(message, self._received_ns())
+        except InputError as error:
+            self._complain(error)
+            return
         self._supervisor.track.add_imu(self._mounting.placed(imu))
 
-    def _on_odom(self, message: Odometry) -> None:
-        self._supervisor.track.add_speed(*messages.read_speed(message, self._received_ns()))
+    def _on_odom(self, message: bytes, _: ros.MessageInfo) -> None:
+        try:
+            said = messages.read_odometry(message, self._received_ns())
+        except InputError as error:
+            self._complain(error)
+            return
+        self._supervisor.track.add_speed(said.stamp_ns, said.speed_mps, said.speed_std_mps)
 
     def _on_override(self, message: Bool) -> None:
         self._supervisor.override(message.data)
@@ -137,7 +144,7 @@ class Safety(Node):
         self._command.publish(messages.write_command(command))
         self._safety_state.publish(self._describe(output))
         self._pedals.publish(
-            messages.write_scalars(command.stamp_ns, {"throttle": throttle, "brake": brake})
+            cdr.write_scalars(command.stamp_ns, {"throttle": throttle, "brake": brake})
         )
         self._steering.publish(Float32(data=command.steering_rad))
         self._brake.publish(Float32(data=brake))

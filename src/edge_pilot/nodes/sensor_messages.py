@@ -8,11 +8,12 @@ import math
 import numpy as np
 from geometry_msgs.msg import Quaternion
 from nav_msgs.msg import Odometry as OdometryMessage
-from sensor_msgs.msg import CameraInfo, Image, NavSatFix, NavSatStatus, PointCloud2, PointField
+from sensor_msgs.msg import CameraInfo, NavSatFix, NavSatStatus, PointCloud2, PointField
 from sensor_msgs.msg import Imu as ImuMessage
 from std_msgs.msg import Header
 
 from edge_pilot.config import CameraConfig
+from edge_pilot.nodes import cdr
 from edge_pilot.nodes.messages import BASE_FRAME, to_stamp
 from edge_pilot.sim.sensors import Fix, Odometry
 from edge_pilot.types import Image as Picture
@@ -26,13 +27,9 @@ def header(stamp_ns: int, frame_id: str) -> Header:
     return Header(stamp=to_stamp(stamp_ns), frame_id=frame_id)
 
 
-def image(stamp_ns: int, picture: Picture) -> Image:
-    """Write a picture (H, W, 3) RGB."""
-    height, width, channels = picture.shape
-    message = Image(header=header(stamp_ns, CAMERA_FRAME), height=height, width=width,
-                    encoding="rgb8", step=width * channels)  # fmt: skip
-    message.data = array.array("B", picture.tobytes())  # the one type that is not copied by byte
-    return message
+def image(stamp_ns: int, picture: Picture) -> bytes:
+    """Write a picture (H, W, 3) RGB as a serialized Image, with one copy of its pixels."""
+    return cdr.write_image(stamp_ns, CAMERA_FRAME, "rgb8", picture)
 
 
 def camera_info(stamp_ns: int, camera: CameraConfig) -> CameraInfo:

@@ -13,7 +13,7 @@ from sensor_msgs.msg import JointState
 
 from edge_pilot import topics
 from edge_pilot.errors import InputError
-from edge_pilot.nodes import messages, ros
+from edge_pilot.nodes import cdr, messages, ros
 from edge_pilot.nodes import sensor_messages as write
 from edge_pilot.sim.expert import expert
 from edge_pilot.sim.renderer import Renderer
@@ -128,7 +128,7 @@ class Sim(Node):
         self._counts["frames"] += 1
         self._camera_info.publish(write.camera_info(stamp_ns, self._config.camera))
         self._driver.publish(messages.write_command(expert(sim, self._config)))
-        self._truth.publish(messages.write_scalars(stamp_ns, self._known()))
+        self._truth.publish(cdr.write_scalars(stamp_ns, self._known()))
 
     def _known(self) -> dict[str, float]:
         motion, truth = self._sim.motion, self._sim.truth()

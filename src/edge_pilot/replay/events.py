@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import heapq
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from itertools import islice
 from math import sqrt
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from edge_pilot import images, topics
 from edge_pilot.errors import BagError, ImageError
@@ -21,12 +23,16 @@ SPEED_STD_MPS = 0.1  # of odometry that does not give its covariance
 HOLD_NS = NANOSECONDS // 2  # a picture is recorded at most this much later than an IMU sample
 HOLD_MESSAGES = 1000  # and so many wait at most, whatever their stamps say
 
+AHEAD = 16  # messages that are decoded and wait, four pictures with an IMU between
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 Converter: TypeAlias = Callable[[int, Any], Event | None]
 
 
 def read_events(
-    bag: Bag, selection: Selection, clock: stamps.Clock, steering_scale: float = 1.0
-) -> Iterator[Event]:
+    bag: Bag, selection: Selection, clock: stamps.Clock, steering_scale: float = 1.0,
+    reduction: int = 1,
+) -> Iterator[Event]:  # fmt: skip
     """Give the pictures, motion and human steering of a recording.
 
     Args:
@@ -34,17 +40,22 @@ def read_events(
         selection: its topics.
         clock: whose stamps the events carry.
         steering_scale: turns the human's steering into rad at the road wheel, positive left.
+        reduction: of JPEG, as `images.from_compressed_reduced` says.
 
     Raises:
         BagError: the recording is damaged. A damaged message is an Unreadable instead.
     """
-    converters = _converters(selection, steering_scale)
+    converters = _converters(selection, steering_scale, reduction)
     messages = bag.messages(list(converters))
-    for stamp_ns, message in _in_order(messages, clock, selection.camera.name):
+
+    def convert(stamped: tuple[int, Message]) -> Event | None:
+        stamp_ns, message = stamped
         try:
-            event = converters[message.topic](stamp_ns, decode(message))
+            return converters[message.topic](stamp_ns, decode(message))
         except (BagError, ImageError) as error:
-            event = Unreadable(stamp_ns, str(error))
+            return Unreadable(stamp_ns, str(error))
+
+    for event in _ahead(convert, _in_order(messages, clock, selection.camera.name)):
         if event is not None:
             yield event
 
@@ -57,11 +68,29 @@ def sample_stamps(bag: Bag, names: Iterable[str]) -> dict[str, list[stamps.Sampl
     }
 
 
-def _converters(selection: Selection, steering_scale: float) -> dict[str, Converter]:
+def _ahead(do: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+    """Do each item in another thread, in their order, while the results before are used.
+
+    Decoding pictures and computing networks run beside one another then.
+    """
+    waiting: deque[Future[Result]] = deque()
+    with ThreadPoolExecutor(1) as pool:
+        for item in items:
+            waiting.append(pool.submit(do, item))
+            if len(waiting) > AHEAD:
+                yield waiting.popleft().result()
+        for future in waiting:
+            yield future.result()
+
+
+def _converters(
+    selection: Selection, steering_scale: float, reduction: int
+) -> dict[str, Converter]:
     """Give the converter of each topic by its name."""
     is_raw = selection.camera.type == topics.CAMERA.type
+    from_compressed = partial(_from_compressed, reduction=reduction)
     pairs: list[tuple[BagTopic | None, Converter]] = [
-        (selection.camera, _from_image if is_raw else _from_compressed),
+        (selection.camera, _from_image if is_raw else from_compressed),
         (selection.imu, _from_imu),
         (selection.odom, _from_odometry),
         (selection.steering, partial(_from_steering, scale=steering_scale)),
@@ -81,8 +110,10 @@ def _from_image(stamp_ns: int, message: Any) -> Frame:
     return Frame(stamp_ns, image)
 
 
-def _from_compressed(stamp_ns: int, message: Any) -> Frame:
-    return Frame(stamp_ns, images.from_compressed(message.data, message.format))
+def _from_compressed(stamp_ns: int, message: Any, reduction: int) -> Frame:
+    return Frame(
+        stamp_ns, *images.from_compressed_reduced(message.data, message.format, reduction)
+    )
 
 
 def _from_imu(stamp_ns: int, message: Any) -> Imu:

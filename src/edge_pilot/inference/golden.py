@@ -1,0 +1,76 @@
+"""Whether an engine computes what its model says: its answers on golden frames, beside the CPU's.
+
+A wrong engine answers as quickly and as smoothly as the right one; only its numbers differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import cv2
+import numpy as np
+
+from edge_pilot import resources
+from edge_pilot.card import ModelCard
+from edge_pilot.errors import EngineError
+from edge_pilot.inference.backend import Backend
+from edge_pilot.perception.heads import encode_state, outputs_of
+from edge_pilot.preprocess import Preprocessor
+from edge_pilot.types import EgoState, Floats, Image, Tensor
+
+FILE = "models/golden.jpg"  # pictures of simulated roads, one below the other
+SHAPE = (180, 320, 3)
+MOTIONS = ((0.0, 0.0), (8.0, 0.1), (14.0, -0.05))  # m/s and rad/s, in turn
+# Root mean square of the difference in an output over all golden frames, as a share of its own.
+TOLERANCES = {"fp32": 1e-3, "fp16": 0.03, "int8": 0.3}
+SMALL = 1e-3  # an output that is smaller is compared with this
+
+
+def frames(card: ModelCard) -> Iterator[tuple[Tensor, Tensor]]:
+    """Give image (1, 3, H, W) and state (1, S) of each golden frame, each time the same.
+
+    Raises:
+        ConfigError: the pictures are not where the package was installed.
+    """
+    view = Preprocessor(card.input)
+    for number, picture in enumerate(_pictures()):
+        speed_mps, yaw_rate_radps = MOTIONS[number % len(MOTIONS)]
+        state = encode_state(EgoState(0, speed_mps, yaw_rate_radps), card)
+        yield view.normalise(view.crop(picture)), state
+
+
+def check(engine: Backend, reference: Backend, card: ModelCard) -> None:
+    """Compare two engines on the golden frames.
+
+    Raises:
+        EngineError: an output differs by more than its card's precision explains.
+    """
+    tolerance = TOLERANCES[card.precision]
+    for name, share in differences(engine, reference, card).items():
+        if not share <= tolerance:  # a NaN fails too
+            raise EngineError(
+                f"expected the answers of {card.name} on the golden frames within {tolerance:g} "
+                f"of their size, got a difference of {share:.3g} in {name}"
+            )
+
+
+def differences(engine: Backend, reference: Backend, card: ModelCard) -> dict[str, float]:
+    """Give for each output the difference's root mean square, as a share of the output's."""
+    pairs = [(engine.run(*frame), reference.run(*frame)) for frame in frames(card)]
+    shares = {}
+    for name in outputs_of(card):
+        got = np.stack([one[name] for one, _ in pairs]).astype(np.float64)
+        expected = np.stack([other[name] for _, other in pairs]).astype(np.float64)
+        shares[name] = _rms(got - expected) / max(_rms(expected), SMALL)
+    return shares
+
+
+def _rms(values: Floats) -> float:
+    return float(np.sqrt(np.mean(np.square(values))))
+
+
+def _pictures() -> list[Image]:
+    strip = cv2.imread(str(resources.find(FILE)), cv2.IMREAD_COLOR)
+    if strip is None:
+        raise EngineError(f"expected pictures in {resources.find(FILE)}, got none")
+    return list(np.asarray(strip[..., ::-1], np.uint8).reshape(-1, *SHAPE))
