@@ -71,12 +71,6 @@ def test_memory_that_grows_after_it_has_settled_is_a_slope():
     assert cases.slope_mb([50.0] * 10 + [100.0] * 90, frames) == pytest.approx(0.0, abs=1e-9)
 
 
-def test_a_single_step_of_memory_is_no_slope_and_a_staircase_is():
-    assert cases.slope_mb([100.0] * 40 + [103.0] * 60, 20_000) == 0.0
-    stairs = np.repeat(np.arange(10.0), 10).tolist()
-    assert cases.slope_mb(stairs, 20_000) == pytest.approx(5.0, rel=0.1)
-
-
 def test_a_ratio_that_grew_by_more_than_15_percent_is_worse():
     before = cases.ratios(GOOD, {"replay": 0.8})
     assert cases.worse(before, before) == []

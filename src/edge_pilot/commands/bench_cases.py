@@ -17,7 +17,7 @@ ENCODINGS, MODELS = ("raw", "jpeg"), ("small", "shipped")
 PERCENTILES = (50.0, 90.0, 99.0, 99.9)
 STARTUP, MEMORY, OFFLINE = "start-up", "memory", "replay"
 WORSE = 1.15  # a ratio that grew by more than this has got worse
-MOST_AS_RUN = 0.5  # of the frames, by default transport: a few per cent where it was first seen
+MOST_AS_RUN = 0.05  # of the frames, by default transport: a few per cent
 SETTLED = 0.1  # of a run: what grows in the beginning are caches
 
 
@@ -123,17 +123,12 @@ def row(case: str, contender: str, parts: Sequence[Heard]) -> Row:
 
 
 def slope_mb(samples_mb: Sequence[float], frames: int) -> float:
-    """Give the growth of memory in MB per 10,000 frames, once it has settled.
-
-    It is the median of the slopes between all pairs of samples (Theil, 1950; Sen, 1968): a queue
-    that fills up once, when the machine is busy, is a step and no slope.
-    """
+    """Give the growth of memory in MB per 10,000 frames, once it has settled."""
     settled = np.asarray(samples_mb)[int(SETTLED * len(samples_mb)) :]
     if settled.size < 2:
         return float("nan")
-    early, late = np.triu_indices(settled.size, 1)
-    grown = (settled[late] - settled[early]) / (late - early)
-    return float(np.median(grown)) * len(samples_mb) / frames * 10_000
+    step = frames / len(samples_mb)
+    return float(np.polyfit(step * np.arange(settled.size), settled, 1)[0]) * 10_000
 
 
 def checks(rows: Iterable[Row], single: Mapping[str, float]) -> list[Check]:
