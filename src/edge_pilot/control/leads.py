@@ -21,10 +21,14 @@ ENTRY_HORIZON_S = 1.2  # what may still turn round, or was seen wrongly, is not 
 ENTRY_GAP_M = 1.1  # likewise: people wait at a kerb farther from the corridor than this
 OTHERS_BRAKING_MPS2 = 2.0  # of people and riders who stop at the kerb
 ON_FOOT_M = 0.6  # of corridor more on both sides, all of a lane: who walks there is in the way
+SLIM_M, SURE_SCAN = 0.7, 0.8  # somebody on foot by LiDAR: width, and the score of four points
 ENTRY_BUFFER_S = 0.5  # sooner or later than reckoned, the car or the other
 MIN_ENTRY_MPS = 0.9  # slower is standing, or walking along
 ENTRY_SIGMAS = 2.5  # how sure a sideways speed must be
-ENTRY_AGE_S, ENTRY_STD_MPS = 0.5, 3.0  # a speed from fewer sightings is none
+ENTRY_AGE_S = 0.5  # a speed from fewer sightings is none
+# Of the speed along the line of sight, deviation: a camera alone does not know it better than the
+# second, and is believed where what it sees has at least this score.
+ENTRY_STD_MPS, SURELY = (1.2, 3.0), 0.65
 ENTRY_M = 28.0  # the speed of what is farther is not sure; from 14 m/s the car still stops
 SURE_SCORE = 0.5  # of what a camera alone sees, where it comes into the way or is not near
 NEAR_M = 10.0
@@ -87,7 +91,7 @@ def leads(
             continue
         distance = max(placed.station_m - front_m, 0.0)
         half = 0.5 * (vehicle.width_m + one.width_m) + control.corridor_margin_m
-        more = ON_FOOT_M * (one.kind == "pedestrian") - PATH_DRIFT * placed.station_m
+        more = ON_FOOT_M * _may_walk(one) - PATH_DRIFT * placed.station_m
         inside_m = half + more - abs(placed.lateral_m)
         is_inside = inside_m > 0.0
         if one.kind == UNKNOWN and one.position_std_m > STALE_M:
@@ -131,7 +135,8 @@ def _enters(
     vehicle: VehicleConfig,
 ) -> bool:
     """Tell whether something will surely be in the corridor when the car is there."""
-    is_known = one.age_s >= ENTRY_AGE_S and one.speed_std_mps <= ENTRY_STD_MPS
+    std_mps = ENTRY_STD_MPS[1] if one.score >= SURELY else ENTRY_STD_MPS[0]
+    is_known = one.age_s >= ENTRY_AGE_S and one.speed_std_mps <= std_mps
     if not is_known or one.doubt_s > FRESH_S or one.is_part or distance_m > ENTRY_M:
         return False
     if one.kind != UNKNOWN and (one.score < SURE_SCORE or not _is_plausible(one)):
@@ -159,6 +164,12 @@ def _enters(
         return False
     passes_s = (distance_m + vehicle.length_m + one.width_m) / closing
     return enters_s < passes_s + ENTRY_BUFFER_S and leaves_s > arrives_s - ENTRY_BUFFER_S
+
+
+def _may_walk(one: Obstacle) -> bool:
+    is_slim = one.kind == UNKNOWN and one.width_m < SLIM_M and one.score > SURE_SCAN
+    is_slow = math.hypot(one.vx_mps, one.vy_mps) < CROSSER_MPS
+    return (is_slim and is_slow) or one.kind == "pedestrian"
 
 
 def _is_sure(one: Obstacle) -> bool:
