@@ -68,10 +68,12 @@ def test_who_will_cross_when_the_car_is_there_is_a_lead_before_he_is_in_the_way(
     assert lead.distance_m == pytest.approx(20.0 - FRONT_M)
 
 
-def test_who_walks_in_the_lane_is_in_the_way_where_a_parked_car_is_not():
+@pytest.mark.parametrize("kind", ["pedestrian", "cyclist", UNKNOWN])
+def test_who_walks_or_rides_in_the_lane_is_in_the_way_where_a_parked_car_is_not(kind):
     beside = 0.5 * (VEHICLE.width_m + 0.5) + CONTROL.corridor_margin_m + 0.1
-    assert [lead.is_entering for lead in found(obstacle(10.0, -beside))] == [False]
+    assert [lead.is_entering for lead in found(obstacle(10.0, -beside, kind=kind))] == [False]
     assert found(obstacle(10.0, -beside, kind="vehicle")) == ()
+    assert found(obstacle(10.0, -beside, (9.0, 0.0), kind=kind)) == ()  # nobody is that fast
 
 
 def test_who_is_too_fast_to_stop_at_the_kerb_is_believed_from_farther():
@@ -132,7 +134,7 @@ def test_an_unsure_sideways_speed_does_not_count():
 
 
 def test_a_slower_car_that_cuts_in_is_a_lead_before_it_is_in_the_way():
-    (lead,) = found(obstacle(15.0, 2.9, (7.0, -1.2), 1.8, "vehicle"))
+    (lead,) = found(obstacle(15.0, 2.5, (7.0, -1.2), 1.8, "vehicle"))
     assert (lead.is_entering, lead.speed_mps) == (True, 7.0)
 
 

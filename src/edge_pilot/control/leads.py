@@ -19,25 +19,31 @@ from edge_pilot.types import UNKNOWN, EgoState, Floats, Obstacle, Path
 PATH_DRIFT = 0.012  # m of corridor for each m of station: what the path is off far away
 ENTRY_HORIZON_S = 1.2  # what may still turn round, or was seen wrongly, is not braked for
 ENTRY_GAP_M = 1.1  # likewise: people wait at a kerb farther from the corridor than this
+OVER_LINE_M = 0.8  # a vehicle keeps to its own lane until it has crossed the line
 OTHERS_BRAKING_MPS2 = 2.0  # of people and riders who stop at the kerb
-ON_FOOT_M = 0.6  # of corridor more on both sides, all of a lane: who walks there is in the way
+LANE_M = (
+    0.6  # of corridor more on both sides, all of a lane: who walks or rides there is in the way
+)
+MAYBE_M = 0.4  # the same for what only a LiDAR sees
 SLIM_M, SURE_SCAN = 0.7, 0.8  # somebody on foot by LiDAR: width, and the score of four points
 ENTRY_BUFFER_S = 0.5  # sooner or later than reckoned, the car or the other
 MIN_ENTRY_MPS = 0.9  # slower is standing, or walking along
 ENTRY_SIGMAS = 2.5  # how sure a sideways speed must be
+ENTRY_SCORE = 0.6  # of what comes into the way
 ENTRY_AGE_S = 0.5  # a speed from fewer sightings is none
 # Of the speed along the line of sight, deviation: a camera alone does not know it better than the
 # second, and is believed where what it sees has at least this score.
 ENTRY_STD_MPS, SURELY = (1.2, 3.0), 0.65
-ENTRY_M = 28.0  # the speed of what is farther is not sure; from 14 m/s the car still stops
-SURE_SCORE = 0.5  # of what a camera alone sees, where it comes into the way or is not near
+ENTRY_M = 25.0  # the speed of what is farther is not sure; from 14 m/s the car still stops
+SURE_SCORE = 0.5  # of what a camera alone sees, where it is not near
 NEAR_M = 10.0
 # A LiDAR of 10 Hz has missed it once or twice; it must not have missed what comes into the way.
 DOUBT_S, FRESH_S = 0.25, 0.17
-FASTEST_MPS = {"pedestrian": 4.0, "cyclist": 9.0}  # who is faster is seen wrongly
+FASTEST_MPS = {"pedestrian": 4.0, "cyclist": 7.5}  # who is faster is seen wrongly
 CROSSER_SCORE = 0.65  # two or three points
 CROSSER_M, CROSSER_MPS, CROSSER_SHARE = 1.2, 3.5, 0.8  # width, speed, share of it that is inwards
 SURE_M, SURE_AGE_S, SURE_TRACK = 1.0, 1.0, 0.6  # deviation of the distance, age, score
+SURE_WIDTH_M = 1.0  # what is slim is easily mixed up with another
 SURE_INSIDE_M = 0.3  # of the corridor's edge
 PASSED_S = 0.3  # nearer than this, the car is past before anybody is in its way
 STALE_M = 0.3  # along the line of sight: the last scans did not show it
@@ -91,7 +97,7 @@ def leads(
             continue
         distance = max(placed.station_m - front_m, 0.0)
         half = 0.5 * (vehicle.width_m + one.width_m) + control.corridor_margin_m
-        more = ON_FOOT_M * _may_walk(one) - PATH_DRIFT * placed.station_m
+        more = _room_m(one) - PATH_DRIFT * placed.station_m
         inside_m = half + more - abs(placed.lateral_m)
         is_inside = inside_m > 0.0
         if one.kind == UNKNOWN and one.position_std_m > STALE_M:
@@ -139,7 +145,7 @@ def _enters(
     is_known = one.age_s >= ENTRY_AGE_S and one.speed_std_mps <= std_mps
     if not is_known or one.doubt_s > FRESH_S or one.is_part or distance_m > ENTRY_M:
         return False
-    if one.kind != UNKNOWN and (one.score < SURE_SCORE or not _is_plausible(one)):
+    if one.kind != UNKNOWN and (one.score < ENTRY_SCORE or not _is_plausible(one)):
         return False
     along = _dot(placed.along, one)
     side = math.copysign(1.0, placed.lateral_m)
@@ -157,6 +163,8 @@ def _enters(
     closing = ego.speed_mps - along
     # Who is fast cannot stop before the corridor any more, so that he is believed from farther.
     turns_m = ENTRY_GAP_M + inwards**2 / (2.0 * OTHERS_BRAKING_MPS2)
+    if one.kind == "vehicle":
+        turns_m = OVER_LINE_M
     if gap_m > turns_m or enters_s > ENTRY_HORIZON_S or closing <= 0.0:
         return False
     arrives_s = distance_m / closing
@@ -166,15 +174,23 @@ def _enters(
     return enters_s < passes_s + ENTRY_BUFFER_S and leaves_s > arrives_s - ENTRY_BUFFER_S
 
 
-def _may_walk(one: Obstacle) -> bool:
+def _room_m(one: Obstacle) -> float:
+    """Give the corridor's extra width [m] for people, and for what may be somebody."""
+    if one.kind in FASTEST_MPS:
+        return LANE_M if _is_plausible(one) else 0.0
     is_slim = one.kind == UNKNOWN and one.width_m < SLIM_M and one.score > SURE_SCAN
     is_slow = math.hypot(one.vx_mps, one.vy_mps) < CROSSER_MPS
-    return (is_slim and is_slow) or one.kind == "pedestrian"
+    return MAYBE_M if is_slim and is_slow else 0.0
 
 
 def _is_sure(one: Obstacle) -> bool:
     is_old = one.age_s >= SURE_AGE_S and one.score >= SURE_TRACK
-    return is_old and one.position_std_m < SURE_M and one.doubt_s <= FRESH_S
+    return (
+        one.width_m > SURE_WIDTH_M
+        and is_old
+        and one.position_std_m < SURE_M
+        and one.doubt_s <= FRESH_S
+    )
 
 
 def _is_plausible(one: Obstacle) -> bool:
