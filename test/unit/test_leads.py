@@ -98,6 +98,11 @@ def test_who_is_just_about_to_pass_the_bumper_comes_too_late_to_brake_for():
     assert len(found(obstacle(FRONT_M + 1.5, -2.3, (0.0, 1.4)), speed_mps=4.0)) == 1
 
 
+def test_a_post_beside_the_lane_does_not_come_into_the_way():
+    assert found(obstacle(10.0, -2.3, (0.0, 1.4), width=0.1)) == ()
+    assert len(found(obstacle(10.0, -2.3, (0.0, 1.4), width=0.3))) == 1
+
+
 def test_who_is_still_far_from_the_way_may_stop_at_the_kerb():
     assert found(obstacle(20.0, -3.5, (0.0, 1.4))) == ()
 

@@ -148,6 +148,15 @@ def test_what_lies_in_a_vehicle_s_body_is_a_part_of_it(part, is_told):
     assert len(tracker.obstacles(ns(0.95), STANDING)) == 1 + is_told
 
 
+@pytest.mark.parametrize(("aside_m", "count"), [(0.8, 1), (2.0, 2)])
+def test_a_rider_has_one_track(aside_m, count):
+    tracker, rider = Tracker(), seen(12.0, -3.0, "cyclist")
+    for i in range(20):
+        twin = [seen(12.0, -3.0 + aside_m)] if i > 9 else []
+        tracker.update(ns(0.05 * i), STANDING, [rider, *twin])
+    assert len(tracker.obstacles(ns(0.95), STANDING)) == count
+
+
 def test_the_speed_of_what_is_new_is_said_to_be_unsure():
     new, old = (
         watch(lambda t: (20.0, 0.0), s, UNKNOWN, period_s=0.1).obstacles(ns(s), STANDING)[0]

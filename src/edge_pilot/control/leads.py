@@ -29,6 +29,7 @@ SLIM_M, SURE_SCAN = 0.7, 0.8  # somebody on foot by LiDAR: width, and the score 
 ENTRY_BUFFER_S = 0.5  # sooner or later than reckoned, the car or the other
 MIN_ENTRY_MPS = 0.9  # slower is standing, or walking along
 ENTRY_SIGMAS = 2.5  # how sure a sideways speed must be
+POST_M, POST_SEEN_M = 0.15, 8.0  # so near, nobody is as slim as a post
 ENTRY_SCORE = 0.6  # of what comes into the way
 ENTRY_AGE_S = 0.5  # a speed from fewer sightings is none
 # Of the speed along the line of sight, deviation: a camera alone does not know it better than the
@@ -141,6 +142,8 @@ def _enters(
     vehicle: VehicleConfig,
 ) -> bool:
     """Tell whether something will surely be in the corridor when the car is there."""
+    if one.width_m < POST_M and distance_m < POST_SEEN_M:
+        return False
     std_mps = ENTRY_STD_MPS[1] if one.score >= SURELY else ENTRY_STD_MPS[0]
     is_known = one.age_s >= ENTRY_AGE_S and one.speed_std_mps <= std_mps
     if not is_known or one.doubt_s > FRESH_S or one.is_part or distance_m > ENTRY_M:

@@ -47,6 +47,7 @@ COAST_LIDAR_S = 0.25  # what only the LiDAR saw: it comes back in the next scan,
 MAX_GAP_S = 1.0  # without any update; then all begins anew
 LATE_S = 0.2  # what is older than the newest by more means that the clock was set back
 BODY_LENGTH_M, BODY_FRONT_M, BODY_EDGE_M, BODY_SKEW = 6.0, 1.0, 0.4, 0.2  # see _is_part_of
+RIDER_M = 1.2  # half a bicycle and a rider's reach
 SURE_PERSON = 0.7  # the score of somebody beside a vehicle who is no part of it
 MAX_TRACKS = 64
 MAX_RANGE_M, MAX_WIDTH_M = 300.0, 30.0  # a sensor that says more is broken
@@ -181,13 +182,16 @@ class Tracker:
         self._tracks = kept[:MAX_TRACKS]
 
     def _absorb(self) -> None:
-        """Drop what is a part of a vehicle that has a track of its own."""
+        """Drop what is a part of a vehicle or a rider that has a track of its own."""
         here = self._pose.position()
-        bodies = [track for track in self._tracks if track.is_confirmed and _is_body(track)]
+        known = [track for track in self._tracks if track.is_confirmed]
+        bodies = [track for track in known if _is_body(track)]
+        riders = [track for track in known if track.kind() == "cyclist"]
         self._tracks = [
             track
             for track in self._tracks
             if not any(_is_part_of(track, body, here) for body in bodies)
+            and not any(_is_twin(track, rider) for rider in riders)
         ]
 
     def _coast_s(self, track: Track) -> float:
@@ -239,6 +243,12 @@ def _is_part_of(track: Track, body: Track, eye: Floats) -> bool:
     across = abs(dy * sight[0] - dx * sight[1]) / reach
     room = 0.5 * body.width_m + BODY_EDGE_M + BODY_SKEW * max(behind, 0.0)
     return -BODY_FRONT_M < behind < BODY_LENGTH_M and bool(across < room)
+
+
+def _is_twin(track: Track, rider: Track) -> bool:
+    """Tell whether a track tells of a rider or his bicycle once more."""
+    dx, dy = track.x[:2] - rider.x[:2]
+    return track.hits < rider.hits and math.hypot(dx, dy) < RIDER_M
 
 
 def _is_recent(then_ns: int | None, now_ns: int) -> bool:
