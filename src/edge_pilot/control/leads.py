@@ -142,13 +142,7 @@ def _enters(
     vehicle: VehicleConfig,
 ) -> bool:
     """Tell whether something will surely be in the corridor when the car is there."""
-    if one.width_m < POST_M and distance_m < POST_SEEN_M:
-        return False
-    std_mps = ENTRY_STD_MPS[1] if one.score >= SURELY else ENTRY_STD_MPS[0]
-    is_known = one.age_s >= ENTRY_AGE_S and one.speed_std_mps <= std_mps
-    if not is_known or one.doubt_s > FRESH_S or one.is_part or distance_m > ENTRY_M:
-        return False
-    if one.kind != UNKNOWN and (one.score < ENTRY_SCORE or not _is_plausible(one)):
+    if not _is_known(one, distance_m):
         return False
     along = _dot(placed.along, one)
     side = math.copysign(1.0, placed.lateral_m)
@@ -175,6 +169,17 @@ def _enters(
         return False
     passes_s = (distance_m + vehicle.length_m + one.width_m) / closing
     return enters_s < passes_s + ENTRY_BUFFER_S and leaves_s > arrives_s - ENTRY_BUFFER_S
+
+
+def _is_known(one: Obstacle, distance_m: float) -> bool:
+    """Tell whether a thing is seen so well that its speed may be believed."""
+    is_post = one.width_m < POST_M and distance_m < POST_SEEN_M
+    if is_post or one.is_part or one.doubt_s > FRESH_S or distance_m > ENTRY_M:
+        return False
+    if one.kind != UNKNOWN and (one.score < ENTRY_SCORE or not _is_plausible(one)):
+        return False
+    std_mps = ENTRY_STD_MPS[1] if one.score >= SURELY else ENTRY_STD_MPS[0]
+    return one.age_s >= ENTRY_AGE_S and one.speed_std_mps <= std_mps
 
 
 def _room_m(one: Obstacle) -> float:
