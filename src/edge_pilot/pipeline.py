@@ -110,7 +110,7 @@ class Pipeline:
     ) -> Decision:
         vehicle, control = self._config.vehicle, self._config.control
         path, stamp_ns = prediction.path, prediction.stamp_ns
-        found = leads(obstacles, path, ego, vehicle, control)
+        found = self._cruise.believe(stamp_ns, leads(obstacles, path, ego, vehicle, control))
         wanted = accelerate(path, ego, control, found)
         action = self._cruise.update(stamp_ns, ego.speed_mps, found, wanted)
         steering = steer(path, ego, vehicle, control)

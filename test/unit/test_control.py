@@ -227,6 +227,11 @@ def test_for_what_is_not_sure_it_brakes_comfortably_until_that_is_an_emergency()
     assert demand[1] == demand[3] == -CONTROL.emergency_braking_mps2
 
 
+def test_for_what_is_not_certain_comfort_is_enough():
+    lead = Lead(12.0, 0.0, "pedestrian", is_entering=True, is_certain=False)
+    assert respond(lead, 14.0, CONTROL) == -CONTROL.max_braking_mps2
+
+
 def test_what_is_new_and_not_near_is_taken_for_as_fast_as_it_may_be():
     far, near = (Lead(d, 0.0, "vehicle", False, speed_std_mps=7.0) for d in (28.0, 12.0))
     assert respond(far, 12.0, CONTROL) == -CONTROL.max_braking_mps2

@@ -204,6 +204,42 @@ def test_the_reason_names_the_lead_that_decides():
     assert action.reason == "Brakes: a pedestrian 28.0 m ahead, 0.0 m/s."
 
 
+def test_who_comes_into_the_way_is_believed_after_a_tenth_of_a_second():
+    cruise = Cruise(CONTROL)
+    ahead, comes = stopped(9.0), replace(stopped(9.0), is_entering=True)
+    told = [[lead.is_certain for lead in cruise.believe(ns, (ahead, comes))]
+            for ns in (0, 50_000_000, 100_000_000)]  # fmt: skip
+    assert told == [[True, False], [True, False], [True, True]]
+    cruise.believe(150_000_000, (ahead,))
+    assert [lead.is_certain for lead in cruise.believe(200_000_000, (comes,))] == [False]
+
+
+def test_after_a_clock_was_set_back_somebody_is_believed_again():
+    cruise, comes = Cruise(CONTROL), replace(stopped(9.0), is_entering=True)
+    cruise.believe(10**18, (comes,))
+    told = [cruise.believe(ns, (comes,))[0].is_certain for ns in (0, 100_000_000)]
+    assert told == [False, True]
+
+
+@pytest.mark.parametrize(("doubt_s", "x", "certain"),
+                         [(0.1, 20.0, True), (0.2, 20.0, False), (0.2, FRONT_M + 1.0, True),
+                          (0.2, FRONT_M - 0.2, False)])  # fmt: skip
+def test_what_the_newest_scans_missed_is_not_certain_except_under_the_beams(doubt_s, x, certain):
+    (lead,) = found(replace(obstacle(x, 0.0), doubt_s=doubt_s))
+    assert lead.is_certain == certain
+
+
+@pytest.mark.parametrize(("x", "certain"), [(30.0, False), (15.0, True)])
+def test_a_vehicle_that_comes_is_not_certain_while_it_has_time_to_keep_to_its_lane(x, certain):
+    (lead,) = found(obstacle(x, 1.0, (-8.0, 0.0), 1.8, "vehicle"))
+    assert lead.is_certain == certain
+
+
+def test_far_away_nothing_is_sure():
+    near, far = found(*(obstacle(x, 0.0, width=1.8, kind="vehicle") for x in (24.0, 32.0)))
+    assert (near.is_sure, far.is_sure) == (True, False)
+
+
 def test_a_car_that_rolls_is_not_held():
     action = Cruise(CONTROL).update(0, 5.0, (stopped(),), -8.0)
     assert (action.acceleration_mps2, action.reason[:6]) == (-8.0, "Brakes")

@@ -157,6 +157,15 @@ def test_a_rider_has_one_track(aside_m, count):
     assert len(tracker.obstacles(ns(0.95), STANDING)) == count
 
 
+def test_a_car_that_a_rider_passes_stays_a_car():
+    tracker, rider = Tracker(), seen(12.0, -3.0, "cyclist")
+    for i in range(20):
+        car = [seen(12.0, -2.0, "vehicle", 1.8)] if i > 9 else []
+        tracker.update(ns(0.05 * i), STANDING, [rider, *car])
+    kinds = {one.kind for one in tracker.obstacles(ns(0.95), STANDING)}
+    assert kinds == {"cyclist", "vehicle"}
+
+
 def test_the_speed_of_what_is_new_is_said_to_be_unsure():
     new, old = (
         watch(lambda t: (20.0, 0.0), s, UNKNOWN, period_s=0.1).obstacles(ns(s), STANDING)[0]

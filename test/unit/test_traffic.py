@@ -83,6 +83,16 @@ def test_cars_of_a_platoon_never_touch(time_s):
             assert ahead - rear > 0.5 * (length + other) + 3.0 or ahead > 800.0
 
 
+def test_a_platoon_stops_for_ten_seconds_at_most():
+    for world in WORLDS:
+        for car in (one for one in world.actors if one.kind == "vehicle" and one.track):
+            stands_s = longest_s = 0.0
+            for a, b in pairwise(car.track):
+                stands_s = stands_s + b.time_s - a.time_s if b.s - a.s < 0.01 else 0.0
+                longest_s = max(longest_s, stands_s)
+            assert longest_s < 10.0
+
+
 def test_what_is_ahead_starts_far_enough_ahead_and_never_comes_back():
     for world in WORLDS:
         for one in own_lane(world):

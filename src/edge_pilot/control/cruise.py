@@ -1,4 +1,4 @@
-"""Stop and go: when the car is held, and when it is let go again.
+"""Stop and go: when the car is held, and when it is let go again; and who is believed to come.
 
 The rule: the car stands and somebody who does not move away is nearer than the standstill gap and
 HYSTERESIS_M, then it is held. It is let go when nobody has been there for `release_after_s`. A
@@ -8,7 +8,7 @@ thing that is gone leaves the tracker, so that nothing holds the car for ever.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from edge_pilot.config import ControlConfig
 from edge_pilot.control.leads import Lead
@@ -18,6 +18,7 @@ from edge_pilot.types import NANOSECONDS, UNKNOWN
 STANDING_MPS = 0.3  # an estimated speed below is none
 LEAVING_MPS = 0.5  # a lead this fast moves away
 HYSTERESIS_M = 1.0
+BELIEVED_S = 0.1  # three pictures: a track that was mixed up says so once or twice
 HOLDING_MPS2 = -1.0  # holds a passenger car on a slope of 10 %
 
 
@@ -30,11 +31,25 @@ class Action:
 
 
 class Cruise:
-    """Knows whether the car is held; time comes with each call."""
+    """Knows whether the car is held, and since when somebody comes; time comes with each call."""
 
     def __init__(self, control: ControlConfig) -> None:
         self._control = control
         self._blocked_ns: int | None = None  # the newest moment with somebody there; None: free
+        self._entering_ns: int | None = None  # since then somebody comes into the way
+
+    def believe(self, stamp_ns: int, leads: Sequence[Lead]) -> tuple[Lead, ...]:
+        """Give the leads, those who come into the way uncertain until they do for BELIEVED_S."""
+        if not any(lead.is_entering for lead in leads):
+            self._entering_ns = None
+            return tuple(leads)
+        if self._entering_ns is None or self._entering_ns > stamp_ns:
+            self._entering_ns = stamp_ns
+        if stamp_ns - self._entering_ns >= BELIEVED_S * NANOSECONDS:
+            return tuple(leads)
+        return tuple(
+            replace(lead, is_certain=False) if lead.is_entering else lead for lead in leads
+        )
 
     def update(
         self, stamp_ns: int, speed_mps: float, leads: Sequence[Lead], wanted_mps2: float

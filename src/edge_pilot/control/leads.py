@@ -46,11 +46,14 @@ CROSSER_M, CROSSER_MPS, CROSSER_SHARE = 1.2, 3.5, 0.8  # width, speed, share of 
 SURE_M, SURE_AGE_S, SURE_TRACK = 1.0, 1.0, 0.6  # deviation of the distance, age, score
 SURE_WIDTH_M = 1.0  # what is slim is easily mixed up with another
 SURE_INSIDE_M = 0.3  # of the corridor's edge
+SURE_REACH_M = 25.0  # farther away a path on a bend is off by more than that
+UNDER_LIDAR_M = 1.5  # so near, its beams pass over children
 PASSED_S = 0.3  # nearer than this, the car is past before anybody is in its way
 STALE_M = 0.3  # along the line of sight: the last scans did not show it
 SINGLE = 0.55  # the score of one point of a LiDAR, or two: a leaf, a corner of a wall
 ENTRY_SLOPE = 0.08  # of the speed along the path: a path's direction is off by some degrees
 ONCOMING_MPS = 2.0  # who comes towards the car keeps to his own lane, however a bend looks
+ONCOMING_S = 0.8  # until they meet: before, who comes towards the car is as if he stood
 CUTS_IN_MPS = 2.0  # a vehicle that comes into the way drives along it; a parked one only seems to
 ALONGSIDE_M = 0.5  # behind the front bumper by more: beside the car, no use to brake
 
@@ -64,6 +67,7 @@ class Lead:
     kind: str  # one of KINDS, or UNKNOWN
     is_entering: bool  # not in the way yet
     is_sure: bool = True  # so well known that braking may be as hard as needed, and no harder
+    is_certain: bool = True  # else comfort is enough
     speed_std_mps: float = 0.0
 
 
@@ -109,10 +113,12 @@ def leads(
             continue
         if is_inside or _enters(one, placed, distance, half, ego, vehicle):
             speed = _dot(placed.along, one)
-            is_sure = _is_sure(one) and inside_m > SURE_INSIDE_M
+            is_sure = _is_sure(one) and inside_m > SURE_INSIDE_M and distance < SURE_REACH_M
+            is_certain = _is_certain(one, distance, speed, ego)
             found.append(
-                Lead(distance, speed, one.kind, not is_inside, is_sure, one.speed_std_mps)
-            )
+                Lead(distance, speed, one.kind, not is_inside, is_sure, is_certain,
+                     one.speed_std_mps)
+            )  # fmt: skip
     return tuple(sorted(found, key=lambda lead: lead.distance_m))
 
 
@@ -199,6 +205,18 @@ def _is_sure(one: Obstacle) -> bool:
         and one.position_std_m < SURE_M
         and one.doubt_s <= FRESH_S
     )
+
+
+def _is_certain(one: Obstacle, distance_m: float, speed_mps: float, ego: EgoState) -> bool:
+    """Tell whether a LiDAR at work has seen a thing just now, and it is nobody who passes by."""
+    is_seen = one.doubt_s <= FRESH_S or 0.0 < distance_m < UNDER_LIDAR_M
+    passes = speed_mps < -ONCOMING_MPS and may_pass(distance_m, speed_mps, ego.speed_mps)
+    return is_seen and not (one.kind == "vehicle" and passes)
+
+
+def may_pass(distance_m: float, speed_mps: float, own_mps: float) -> bool:
+    """Tell whether somebody who comes towards the car has time to keep to his own lane."""
+    return speed_mps < 0.0 and distance_m > ONCOMING_S * (own_mps - speed_mps)
 
 
 def _is_plausible(one: Obstacle) -> bool:

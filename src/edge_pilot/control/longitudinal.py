@@ -15,7 +15,7 @@ from dataclasses import replace
 import numpy as np
 
 from edge_pilot.config import ControlConfig, VehicleConfig
-from edge_pilot.control.leads import Lead
+from edge_pilot.control.leads import Lead, may_pass
 from edge_pilot.types import EgoState, Floats, Path
 
 STRAIGHT = 1e-4  # 1/m, a radius of 10 km: less is no bend
@@ -24,7 +24,6 @@ MIN_WAY_M = 0.5  # what is nearer than the gap counts as this far
 # Beyond, neither path nor thing is sure: comfort alone. From 14 m/s enough way is left.
 FAR_M = 33.0
 LEARN_S = 1.5  # of way: who is nearer is taken as he seems
-ONCOMING_S = 0.8  # until they meet: before, who comes towards the car is as if he stood
 EMERGENCY_MPS2 = 5.0  # m/s^2, UN R152 6.1.2 and ISO 22839: the least of an emergency braking
 FIT_DEGREE = 3  # of heading over distance: a bend's entry, arc and exit within the horizon
 
@@ -47,12 +46,12 @@ def accelerate(
 
 def respond(lead: Lead, speed_mps: float, control: ControlConfig) -> float:
     """Give the acceleration [m/s^2] that one lead permits."""
-    if _may_pass(lead, speed_mps):
+    if may_pass(lead.distance_m, lead.speed_mps, speed_mps):
         lead = replace(lead, speed_mps=0.0)
     comfortable = max(follow(lead, speed_mps, control), -control.max_braking_mps2)
     needed = needed_braking(_at_most(lead, speed_mps), speed_mps, control)
     comfort = control.max_braking_mps2 if lead.is_sure else EMERGENCY_MPS2
-    if needed <= comfort or lead.distance_m > FAR_M:
+    if needed <= comfort or lead.distance_m > FAR_M or not lead.is_certain:
         return comfortable
     return min(comfortable, -_urgent(needed, control))
 
@@ -63,12 +62,6 @@ def _at_most(lead: Lead, speed_mps: float) -> Lead:
         return lead
     fast = min(lead.speed_mps + lead.speed_std_mps, speed_mps)
     return replace(lead, speed_mps=max(lead.speed_mps, fast))
-
-
-def _may_pass(lead: Lead, speed_mps: float) -> bool:
-    """Tell whether somebody who comes towards the car has time to keep to his own lane."""
-    closing = speed_mps - lead.speed_mps
-    return lead.speed_mps < 0.0 and lead.distance_m > ONCOMING_S * closing
 
 
 def follow(lead: Lead, speed_mps: float, control: ControlConfig) -> float:

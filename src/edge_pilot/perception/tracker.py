@@ -48,7 +48,7 @@ MAX_GAP_S = 1.0  # without any update; then all begins anew
 LATE_S = 0.2  # what is older than the newest by more means that the clock was set back
 BODY_LENGTH_M, BODY_FRONT_M, BODY_EDGE_M, BODY_SKEW = 6.0, 1.0, 0.4, 0.2  # see _is_part_of
 RIDER_M = 1.2  # half a bicycle and a rider's reach
-SURE_PERSON = 0.7  # the score of somebody beside a vehicle who is no part of it
+SURE_PERSON = 0.65  # the score of somebody beside a vehicle who is no part of it
 MAX_TRACKS = 64
 MAX_RANGE_M, MAX_WIDTH_M = 300.0, 30.0  # a sensor that says more is broken
 SMOOTHING = 0.3  # of width and score
@@ -248,7 +248,8 @@ def _is_part_of(track: Track, body: Track, eye: Floats) -> bool:
 def _is_twin(track: Track, rider: Track) -> bool:
     """Tell whether a track tells of a rider or his bicycle once more."""
     dx, dy = track.x[:2] - rider.x[:2]
-    return track.hits < rider.hits and math.hypot(dx, dy) < RIDER_M
+    is_other = track.hits >= rider.hits or _is_body(track)
+    return not is_other and math.hypot(dx, dy) < RIDER_M
 
 
 def _is_recent(then_ns: int | None, now_ns: int) -> bool:

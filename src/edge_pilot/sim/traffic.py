@@ -113,7 +113,7 @@ def _profile(rng: np.random.Generator, until_s: float) -> Callable[[float], floa
     """Draw a speed over time: stretches of 4 to 12 m/s, some stops, 0.8 to 2 m/s^2 between."""
     times, speeds = [0.0], [rng.uniform(4.0, 10.0)]
     while times[-1] < until_s:
-        stops = rng.random() < 0.25
+        stops = rng.random() < 0.25 and speeds[-1] > 0.0  # once: two together stand too long
         target = 0.0 if stops else rng.uniform(4.0, 12.0)
         change = max(0.5, abs(target - speeds[-1]) / rng.uniform(0.8, 2.0))
         hold = rng.uniform(3.0, 8.0) if stops else rng.uniform(5.0, 20.0)
