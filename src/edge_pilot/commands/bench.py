@@ -55,7 +55,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--baseline", metavar="FILE", help=f"ratios to compare with; default: {BASELINE}"
     )
-    parser.add_argument("--write-baseline", metavar="FILE", help="write this run's ratios")
+    parser.add_argument(
+        "--write-baseline", metavar="FILE",
+        help="write this run's ratios; those of other cases that are in FILE stay",
+    )  # fmt: skip
     add_model_argument(parser)
     add_config_arguments(parser)
 
@@ -101,7 +104,8 @@ def run(args: argparse.Namespace) -> int:
                              for who, parts in said.items()} for case, said in heard.items()},
     )  # fmt: skip
     if args.write_baseline:
-        document = {"machine": machine, "frames": args.frames, "ratios": now}
+        others = _baseline(args.write_baseline) if Path(args.write_baseline).exists() else {}
+        document = {"machine": machine, "frames": args.frames, "ratios": {**others, **now}}
         text = json.dumps(results.plain(document), indent=1, sort_keys=True)
         Path(args.write_baseline).write_text(text + "\n", encoding="utf-8")
     return 0 if all(one.holds for one in found) and not worse else 1
