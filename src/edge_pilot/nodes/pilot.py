@@ -174,6 +174,7 @@ class Pilot(LifecycleNode):
                 transport_ms = (begun_ns - frame.stamp_ns) / 1e6
                 self._tell(decision, ego, {"transport": transport_ms, **watch.laps_ms})
                 self._show(frame, decision, ego.speed_mps)
+                self._motion.update()  # what has come meanwhile need not delay the next command
         except InputError as error:
             self._complain(error)
 
