@@ -80,6 +80,8 @@ def _draw(axes: Axes, latencies: Mapping[str, np.ndarray]) -> None:
         if values.size:
             axes.plot(values, np.arange(1, values.size + 1) / values.size, label=name)
     axes.set_xscale("log")
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter("{x:g}")
     axes.set_xlabel("ms")
     axes.legend(loc="lower right")
 
