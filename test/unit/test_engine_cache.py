@@ -129,10 +129,8 @@ def test_a_planted_engine_of_the_shipped_model_s_sister_is_refused(cache):
     armed = cache.arm(own, runtime)
 
     assert "got a difference of" in cache.said[0] and cache.said[0].endswith("it is built anew")
-    assert (
-        max(one.rms for one in golden.differences(armed, backend.load(own), own.card).values())
-        < 1e-6
-    )
+    found = golden.differences(armed, backend.load(own), own.card)
+    assert max(one.rms for one in found.values()) < 1e-5  # other sums in another order
     assert cache.arm(own, runtime) and cache.said == []
 
 
