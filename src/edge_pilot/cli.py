@@ -46,6 +46,9 @@ COMMANDS = {
     "engine": Command(
         "edge_pilot.commands.engine", "build the inference engine beforehand, and compare it"
     ),
+    "golden": Command(
+        "edge_pilot.commands.golden", "take the pictures on which engines are compared"
+    ),
     "quantise": Command(
         "edge_pilot.commands.quantise", "make a model of fewer bits, and judge it by driving"
     ),

@@ -75,7 +75,7 @@ class EgoFilter:
         self._stamp_ns: int | None = None
         self._imu_ns: int | None = None
         self._force = self._gyro = self._quiet_s = 0.0
-        self._calm = np.zeros(2)  # forward acceleration and yaw rate, smoothed
+        self._calm = 0.0, 0.0  # forward acceleration and yaw rate, smoothed
         self._knows_speed = False
         self._origin: tuple[float, float] | None = None  # latitude and longitude in rad
         self._anchor: tuple[int, Floats, Floats] | None = None  # stamp, fix, place by reckoning
@@ -86,7 +86,7 @@ class EgoFilter:
 
     def state(self) -> EgoState:
         """Give the newest estimate."""
-        std = np.sqrt(np.maximum(self._p.diagonal(), 0.0)).tolist()
+        std = [math.sqrt(max(variance, 0.0)) for variance in self._p.diagonal().tolist()]
         x = self._x.tolist()
         is_lost = self._origin is not None and not self._is_aligned
         return EgoState(
@@ -123,7 +123,7 @@ class EgoFilter:
         self._find_standstill(elapsed if elapsed < MAX_GAP_S else 0.0)
         rate = float(self._x[RATE])
         if abs(rate) > 0.1:
-            self._correct(_row(SPEED, rate), ay - rate * self._x[SPEED], LATERAL_STD)
+            self._correct(SPEED, ay - rate * self._x[SPEED], LATERAL_STD, seen_as=rate)
 
     def add_speed(self, stamp_ns: int, speed_mps: float, std_mps: float = 0.1) -> None:
         """Take a measured speed, as of wheel odometry."""
@@ -177,25 +177,30 @@ class EgoFilter:
         if dt <= 0.0:
             return
         dt = min(dt, MAX_REACH_S)
-        heading, speed, rate = self._x[HEADING : RATE + 1].tolist()
+        # Numbers of Python: for nine of them each call of NumPy costs more than what it does.
+        x = self._x.tolist()
+        heading, speed, rate = x[HEADING], x[SPEED], x[RATE]
         half = 0.5 * rate * dt
         way = speed * dt * (math.sin(half) / half if abs(half) > 1e-6 else 1.0)
         cos, sin = math.cos(heading + half), math.sin(heading + half)
-        step = np.eye(9)
+        step = UNIT.copy()
         step[X, HEADING : RATE + 1] = -way * sin, dt * cos, -0.5 * dt * way * sin
         step[Y, HEADING : RATE + 1] = way * cos, dt * sin, 0.5 * dt * way * cos
         step[HEADING, RATE] = dt
-        step[EAST, EAST] = step[NORTH, NORTH] = math.exp(-dt / GPS_MEMORY_S)
-        self._x[[EAST, NORTH]] *= step[EAST, EAST]
-        self._x[X] += way * cos
-        self._x[Y] += way * sin
-        self._x[HEADING] = heading + rate * dt
+        memory = math.exp(-dt / GPS_MEMORY_S)
+        step[EAST, EAST] = step[NORTH, NORTH] = memory
+        x[EAST] *= memory
+        x[NORTH] *= memory
+        x[X] += way * cos
+        x[Y] += way * sin
+        x[HEADING] += rate * dt
         if not drives:
-            step[RATE, RATE] = math.exp(-dt / FREE_TURN_S)
-            self._x[RATE] = rate * step[RATE, RATE]
+            step[RATE, RATE] = free = math.exp(-dt / FREE_TURN_S)
+            x[RATE] *= free
         else:
-            self._x[SPEED] += (self._force - self._x[BIAS]) * dt
+            x[SPEED] += (self._force - x[BIAS]) * dt
             step[SPEED, BIAS] = -dt
+        self._x = np.array(x)
         self._p = step @ self._p @ step.T
         self._p.flat[::10] += _noise(dt, speed, drives, self._fix_std_m)
 
@@ -208,25 +213,31 @@ class EgoFilter:
         self._p[RATE, RATE] = self._p[DRIFT, DRIFT]
 
     def _find_standstill(self, dt: float) -> None:
-        felt = np.array([self._force, self._gyro])
-        self._calm += min(1.0, dt / SMOOTHING_S) * (felt - self._calm)
-        bias_std = min(math.sqrt(self._p[BIAS, BIAS]), MAX_SLOPE_MPS2)  # a slope is in it too
-        drift_std = math.sqrt(self._p[DRIFT, DRIFT])
-        limits = [QUIET_MPS2 + bias_std, QUIET_RADPS + drift_std]
-        still = np.abs(self._calm - self._x[[BIAS, DRIFT]]) < limits
-        is_quiet = still.all() and self._x[SPEED] < QUIET_MPS
+        share = min(1.0, dt / SMOOTHING_S)
+        force, gyro = self._calm
+        force += share * (self._force - force)
+        gyro += share * (self._gyro - gyro)
+        self._calm = force, gyro
+        x, variance = self._x.tolist(), self._p.diagonal().tolist()
+        bias_std = min(math.sqrt(variance[BIAS]), MAX_SLOPE_MPS2)  # a slope is in it too
+        drift_std = math.sqrt(variance[DRIFT])
+        is_quiet = (
+            x[SPEED] < QUIET_MPS
+            and abs(force - x[BIAS]) < QUIET_MPS2 + bias_std
+            and abs(gyro - x[DRIFT]) < QUIET_RADPS + drift_std
+        )
         self._quiet_s = self._quiet_s + dt if is_quiet else 0.0
         if self._quiet_s > STANDSTILL_S:
-            self._correct(UNIT[SPEED], -self._x[SPEED], 0.02)
-            self._correct(UNIT[BIAS], self._force - self._x[BIAS], QUIET_MPS2)
-            self._correct(UNIT[DRIFT], self._gyro - self._x[DRIFT], QUIET_RADPS)
+            self._correct(SPEED, -self._x[SPEED], 0.02)
+            self._correct(BIAS, self._force - self._x[BIAS], QUIET_MPS2)
+            self._correct(DRIFT, self._gyro - self._x[DRIFT], QUIET_RADPS)
 
     def _take_speed(self, speed_mps: float, std_mps: float) -> None:
         surprise = speed_mps - self._x[SPEED]
         if not self._knows_speed:
             self._p[SPEED, SPEED] += surprise**2  # the filter began in a moving car
         self._knows_speed = True
-        self._correct(UNIT[SPEED], surprise, std_mps)
+        self._correct(SPEED, surprise, std_mps)
 
     def _take_course(self, course: float, place: Floats, std_m: float) -> None:
         if self._x[SPEED] < 0.0:
@@ -237,7 +248,7 @@ class EgoFilter:
         surprise = _wrap(course - self._x[HEADING])
         variance = self._p[HEADING, HEADING] + GPS_COURSE_STD_RAD**2
         if surprise**2 <= GATE * variance:
-            self._correct(UNIT[HEADING], surprise, GPS_COURSE_STD_RAD)
+            self._correct(HEADING, surprise, GPS_COURSE_STD_RAD)
 
     def _take_place(self, stamp_ns: int, place: Floats, std_m: float) -> bool:
         """Use a fix at (east, north); False: it is not believed."""
@@ -314,17 +325,12 @@ class EgoFilter:
         east = EARTH_M / root * math.cos(self._origin[0]) * _wrap(here[1] - self._origin[1])
         return np.array([east, EARTH_M * (1.0 - e2) / root**3 * (here[0] - self._origin[0])])
 
-    def _correct(self, h: Floats, surprise: float, std: float) -> None:
-        seen = self._p @ h
-        gain = seen / (h @ seen + std**2)
+    def _correct(self, index: int, surprise: float, std: float, seen_as: float = 1.0) -> None:
+        """Learn from a measurement of one state, which sees it times `seen_as`."""
+        seen = self._p[:, index] * seen_as
+        gain = seen / (float(seen[index]) * seen_as + std**2)
         self._x = self._x + gain * surprise
-        self._p = self._p - np.outer(gain, seen)
-
-
-def _row(index: int, value: float = 1.0) -> Floats:
-    row = np.zeros(9)
-    row[index] = value
-    return row
+        self._p = self._p - gain[:, None] * seen
 
 
 UNIT = np.eye(9)
@@ -333,16 +339,22 @@ SEES = UNIT[[X, Y]] + UNIT[[EAST, NORTH]]  # (2, 9) what a fix sees: the place a
 
 def _noise(dt: float, speed: float, drives: bool, fix_std_m: float) -> Floats:
     """Give the variance that each state gains in `dt` [s]."""
-    noise = np.zeros(9)
-    noise[[X, Y]] = SLIP_WALK**2 * dt * (abs(speed) > 0.1)
-    noise[HEADING] = HEADING_WALK**2 * dt
-    noise[SPEED] = (ACCELERATION_STD * dt) ** 2 if drives else FREE_ACCELERATION**2 * dt
+    slip = SLIP_WALK**2 * dt * (abs(speed) > 0.1)
     free = min(FREE_RADPS, FREE_1PM * abs(speed)) ** 2  # who stands does not turn
-    noise[RATE] = 0.0 if drives else free * (1.0 - math.exp(-2.0 * dt / FREE_TURN_S))
-    noise[BIAS] = (BIAS_WALK**2 + SLOPE_WALK**2 * abs(speed)) * dt
-    noise[DRIFT] = DRIFT_WALK**2 * dt
-    noise[[EAST, NORTH]] = 2.0 * fix_std_m**2 / GPS_MEMORY_S * dt
-    return noise
+    receiver = 2.0 * fix_std_m**2 / GPS_MEMORY_S * dt
+    return np.array(
+        [
+            slip,
+            slip,
+            HEADING_WALK**2 * dt,
+            (ACCELERATION_STD * dt) ** 2 if drives else FREE_ACCELERATION**2 * dt,
+            0.0 if drives else free * (1.0 - math.exp(-2.0 * dt / FREE_TURN_S)),
+            (BIAS_WALK**2 + SLOPE_WALK**2 * abs(speed)) * dt,
+            DRIFT_WALK**2 * dt,
+            receiver,
+            receiver,
+        ]
+    )  # in the order of the state
 
 
 def _wrap(angle: float) -> float:

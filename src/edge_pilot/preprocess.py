@@ -178,20 +178,28 @@ class _Reprojected:
 
 
 def _resize(image: Image, spec: InputSpec) -> Image:
+    """Give means of areas, or bilinear samples where that says the same."""
     width, height = spec.width_px, spec.height_px
-    # Means of 2x2 are several times as fast as those of other sizes: from 1280x424 to 200x66 it
-    # takes 0.3 ms instead of 1.2.
-    while _is_even(image) and image.shape[0] > 3 * height and image.shape[1] > 3 * width:
+    # Means of 2x2 are several times as fast as those of other sizes, and what then shrinks by less
+    # than two has all that a mean would read in the two pixels of bilinear sampling. From 1280x448
+    # to 200x66 it takes 0.3 ms instead of 2.6.
+    while _may_halve(image, width, height):
         half = (image.shape[1] // 2, image.shape[0] // 2)
         image = cast("Image", cv2.resize(image, half, interpolation=cv2.INTER_AREA))
-    shrinks = image.shape[0] >= height and image.shape[1] >= width
-    method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    down, across = image.shape[0] / height, image.shape[1] / width
+    is_mean = min(down, across) >= 1.0 and max(down, across) >= 2.0
+    method = cv2.INTER_AREA if is_mean else cv2.INTER_LINEAR
     return cast("Image", cv2.resize(image, (width, height), interpolation=method))
 
 
-def _is_even(image: Image) -> bool:
-    height, width = image.shape[:2]
-    return not height % 2 and not width % 2
+def _may_halve(image: Image, width: int, height: int) -> bool:
+    """Tell whether means of 2x2 lead on; an odd multiple is averaged in one step."""
+    rows, columns = image.shape[:2]
+    if rows < 2 * height or columns < 2 * width:
+        return False
+    is_multiple = not (rows % height or columns % width)
+    by = (2 * height, 2 * width) if is_multiple else (2, 2)
+    return not (rows % by[0] or columns % by[1])
 
 
 def _has_same_view(camera: CameraModel, own: CameraModel) -> bool:

@@ -133,6 +133,13 @@ def test_an_inertial_sample_is_read_as_it_was_written(little_endian, frame_id, t
 
 
 @pytest.mark.parametrize("little_endian", [True, False])
+def test_the_stamp_of_any_message_with_a_header_is_read(little_endian):
+    assert cdr.stamp_ns(serialize(image(), little_endian)) == 12_000_000_034
+    with pytest.raises(InputError, match="expected at least 8 bytes"):
+        cdr.stamp_ns(serialize(image(), little_endian)[:9])
+
+
+@pytest.mark.parametrize("little_endian", [True, False])
 @given(frame_id=TEXTS, child=TEXTS, speed=NUMBERS, rate=NUMBERS, variance=NUMBERS)
 def test_odometry_is_read_as_it_was_written(little_endian, frame_id, child, speed, rate, variance):
     place = T["geometry_msgs/msg/Pose"](T["geometry_msgs/msg/Point"](1.0, 2.0, 3.0), quaternion())

@@ -106,6 +106,23 @@ def test_the_curvature_along_an_arc_is_constant_and_positive_to_the_left(radius_
     assert curvature == pytest.approx(np.full(9, 1.0 / radius_m), rel=0.02)
 
 
+def test_the_curvature_is_the_slope_of_the_heading_s_best_cubic():
+    rng = np.random.default_rng(3)
+    points = np.cumsum(np.column_stack([np.full(10, 5.0), rng.normal(0.0, 0.8, 10)]), axis=0)
+    steps = np.diff(points, axis=0)
+    headings, lengths = np.arctan2(steps[:, 1], steps[:, 0]), np.hypot(*steps.T)
+    distances = np.cumsum(lengths) - 0.5 * lengths
+    best = np.polynomial.Polynomial.fit(distances, headings, 3).deriv()
+    assert bends(points)[0] == pytest.approx(distances)
+    assert bends(points)[1] == pytest.approx(best(distances), rel=1e-9)
+
+
+@pytest.mark.parametrize("far_m", [0.0, 1e38])
+def test_points_in_one_place_or_beyond_all_measure_are_no_error(far_m):
+    points = np.array([[0.0, 0.0], [0.0, far_m], [1.0, far_m], [1.0, far_m], [2.0, far_m]])
+    assert 0.0 <= target_speed(Path(0, points), CONTROL) <= CONTROL.max_speed_mps
+
+
 def test_two_points_are_a_straight_path():
     assert bends(STRAIGHT[:2])[1] == pytest.approx([0.0])
 

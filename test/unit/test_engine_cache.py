@@ -9,6 +9,9 @@ import pytest
 
 pytest.importorskip("onnx")
 
+import onnx as onnx_files
+
+from edge_pilot import resources
 from edge_pilot.card import ModelFile, load
 from edge_pilot.errors import EngineError
 from edge_pilot.inference import backend, engine_cache, golden, onnx
@@ -110,6 +113,41 @@ def test_a_planted_engine_of_another_model_is_refused_and_built_anew(tmp_path, c
     assert curvature(armed) == pytest.approx(0.01)
     assert runtime.built == 1
     assert "got a difference of 1 in curvature; it is built anew" in cache.said[0]
+
+
+def test_a_planted_engine_of_the_shipped_model_s_sister_is_refused(cache):
+    """The same graph, and weights that one step of training might have given."""
+    own, runtime = load(resources.model("")), Runtime()
+    graph = onnx_files.load_model_from_string(own.onnx)
+    weights = max(graph.graph.initializer, key=lambda item: len(item.raw_data))
+    moved = 1.02 * onnx_files.numpy_helper.to_array(weights)
+    weights.CopyFrom(onnx_files.numpy_helper.from_array(moved, weights.name))
+    sister = replace(own, onnx=graph.SerializeToString())
+    key = engine_cache.key_of(own, runtime)
+    engine_cache.write(cache.path(own, runtime), key, runtime.build(sister, print))
+
+    armed = cache.arm(own, runtime)
+
+    assert "got a difference of" in cache.said[0] and cache.said[0].endswith("it is built anew")
+    found = golden.differences(armed, backend.load(own), own.card)
+    assert max(one.rms for one in found.values()) < 1e-5  # other sums in another order
+    assert cache.arm(own, runtime) and cache.said == []
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16", "int8"])
+def test_one_wrong_cell_of_a_map_is_refused(precision):
+    class Spotted:
+        """Answers as the CPU does, but for one cell, which is sure that somebody is there."""
+
+        def run(self, image, state):
+            outputs = {name: value.copy() for name, value in reference.run(image, state).items()}
+            outputs["obstacle_heat"][0, 0, 5, 5] = 1.0
+            return outputs
+
+    own = load(resources.model(""))
+    reference = backend.load(own)
+    with pytest.raises(EngineError, match="in obstacle_heat"):
+        golden.check(Spotted(), reference, replace(own.card, precision=precision))
 
 
 def test_an_engine_that_is_wrong_when_new_is_not_kept_and_the_one_before_is(tmp_path, cache):

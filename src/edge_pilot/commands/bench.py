@@ -55,7 +55,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--baseline", metavar="FILE", help=f"ratios to compare with; default: {BASELINE}"
     )
-    parser.add_argument("--write-baseline", metavar="FILE", help="write this run's ratios")
+    parser.add_argument(
+        "--write-baseline", metavar="FILE",
+        help="write this run's ratios; those of other cases that are in FILE stay",
+    )  # fmt: skip
     add_model_argument(parser)
     add_config_arguments(parser)
 
@@ -79,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
     load_before = os.getloadavg()[0]
     try:
         heard = {case.name: _take_turns(bench, case, args.frames) for case in chosen}
-        single = _measure_singles(bench, singles, args.frames)
+        single, memory_mb = _measure_singles(bench, singles, args.frames)
     except ProcessError as error:
         sys.stderr.write(f"{error}\n")
         return 1
@@ -90,18 +93,19 @@ def run(args: argparse.Namespace) -> int:
     worse = cases.worse(now, before)
     sys.stdout.write(bench_page.table(rows) + "\n" if rows else "")
     sys.stdout.write(bench_page.verdicts(found, worse))
-    bench_page.write(args.out / "bench.html", heard, rows, found, worse)
+    bench_page.write(args.out / "bench.html", heard, rows, found, worse, memory_mb)
     machine = {"load_before": load_before, **_machine()}
     results.write(
         args.json or str(args.out / "bench.json"), config=config, model=model, results=rows,
         total={**single, "ratios": now}, machine=machine, frames=args.frames, worse=worse,
         checks=[{**one._asdict(), "holds": one.holds} for one in found],
-        models={name: one.digest for name, one in bench.models.items()},
+        models={name: one.digest for name, one in bench.models.items()}, memory_mb=memory_mb,
         latencies_ms={case: {who: [value for part in parts for value in part.latencies_ms]
                              for who, parts in said.items()} for case, said in heard.items()},
     )  # fmt: skip
     if args.write_baseline:
-        document = {"machine": machine, "frames": args.frames, "ratios": now}
+        others = _baseline(args.write_baseline) if Path(args.write_baseline).exists() else {}
+        document = {"machine": machine, "frames": args.frames, "ratios": {**others, **now}}
         text = json.dumps(results.plain(document), indent=1, sort_keys=True)
         Path(args.write_baseline).write_text(text + "\n", encoding="utf-8")
     return 0 if all(one.holds for one in found) and not worse else 1
@@ -123,11 +127,12 @@ def _take_turns(bench: bench_live.Bench, case: Case, frames: int) -> dict[str, l
 
 def _measure_singles(
     bench: bench_live.Bench, names: Sequence[str], frames: int
-) -> dict[str, float]:
-    """Measure what has no contenders."""
+) -> tuple[dict[str, float], list[float]]:
+    """Measure what has no contenders; the second are the samples of the memory."""
     from edge_pilot.commands import bench_offline
 
     single: dict[str, float] = {}
+    memory_mb: list[float] = []
     if OFFLINE in names:
         pictures, count = bench.pictures[cases.HD.width_px], min(OFFLINE_FRAMES, frames)
         model = bench.models["shipped"]
@@ -136,8 +141,9 @@ def _measure_singles(
         single[STARTUP] = float(np.median([bench.start_up_s() for _ in range(STARTS)]))
     if MEMORY in names:
         count = MEMORY_SHARE * frames
-        single[MEMORY] = cases.slope_mb(bench.memory(count), count)
-    return single
+        memory_mb = bench.memory(count)
+        single[MEMORY] = cases.slope_mb(memory_mb, count)
+    return single, memory_mb
 
 
 def _baseline(named: str | None) -> dict[str, float]:

@@ -13,8 +13,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from edge_pilot import card, resources
+from edge_pilot import resources
 from edge_pilot.card import ModelFile
+from edge_pilot.commands import bench_model
 from edge_pilot.commands.bench_cases import AS_RUN, FLOOR, HD, PILOT, WIDTHS_PX, Case
 from edge_pilot.config import CameraConfig, Config
 from edge_pilot.nodes.load_spec import Heard, Load
@@ -29,7 +30,6 @@ START_S = 20.0  # for a contender to answer
 SLACK_S = 60.0
 REST_S = 3.0  # with the IMU alone
 READY_S = 3.0  # until the load hears, before the pilot is started
-SMALL_PX = (200, 66)  # PilotNet's own
 CAMERA_PX = 320  # columns of the camera that the models know
 
 
@@ -39,7 +39,8 @@ class Bench:
     def __init__(self, folder: Path, config: Config, shipped: ModelFile) -> None:
         self.folder, self._config = folder, config
         folder.mkdir(parents=True, exist_ok=True)
-        self.models = {"shipped": shipped, "small": small_model(folder, shipped)}
+        small = bench_model.make(folder, shipped)
+        self.models = {"shipped": shipped, "small": small}
         self.pictures = _draw_pictures(folder)
 
     def measure(self, case: Case, contender: str, frames: int) -> Heard:
@@ -118,20 +119,6 @@ class Bench:
         return Heard(**json.loads(processes.wait("load", limit_s)))
 
 
-def small_model(folder: Path, like: ModelFile) -> ModelFile:
-    """Make a network of 66x200 with random weights: only how long it takes matters."""
-    import torch
-
-    from edge_pilot.learning.export import export
-    from edge_pilot.learning.model import PilotNet
-
-    width, height = SMALL_PX
-    spec = replace(like.card.input, width_px=width, height_px=height)
-    small = replace(like.card, name="small", kinds=(), input=spec)
-    torch.manual_seed(0)
-    return card.load(export(PilotNet(small), small, folder / "small.onnx", {}).path)
-
-
 def _draw_pictures(folder: Path) -> dict[int, Path]:
     """Take pictures of a simulated road, and write them in each size, blue first."""
     paths = {width: folder / f"pictures{width}.npy" for width in WIDTHS_PX}
@@ -146,20 +133,10 @@ def _draw_pictures(folder: Path) -> dict[int, Path]:
 
 
 def _take_pictures(width_px: int) -> Sequence[np.ndarray]:
-    from edge_pilot.sim.renderer import Renderer
-    from edge_pilot.sim.simulator import Simulator
-    from edge_pilot.sim.world import make_world
+    from edge_pilot.sim import pictures
 
     usual = CameraConfig()
     camera = replace(usual, width_px=width_px, height_px=width_px * 9 // 16,
                      focal_px=usual.focal_px * width_px / usual.width_px)  # fmt: skip
-    config, world = Config(camera=camera), make_world(SEED, 600.0)
-    renderer = Renderer(camera)
-    renderer.show(world)
-    taken = []
-    for number in range(PICTURES):
-        sim = Simulator(config, world)
-        sim.place(20.0 + 60.0 * number, 10.0)
-        rgb = renderer.render(sim.motion, float(number), number)
-        taken.append(np.ascontiguousarray(rgb[..., ::-1]))
-    return taken
+    taken = pictures.take(camera, [SEED], [20.0 + 60.0 * number for number in range(PICTURES)])
+    return [np.ascontiguousarray(rgb[..., ::-1]) for rgb in taken]

@@ -55,9 +55,9 @@ def verdicts(checks: Sequence[Check], worse: Sequence[str]) -> str:
 
 def write(
     path: Path, heard: Mapping[str, Mapping[str, Sequence[Heard]]], rows: Sequence[Row],
-    checks: Sequence[Check], worse: Sequence[str],
+    checks: Sequence[Check], worse: Sequence[str], memory_mb: Sequence[float] = (),
 ) -> None:  # fmt: skip
-    """Write the page: a plot of the latencies of each case, and what is printed."""
+    """Write the page: a plot of the latencies of each case, the memory, and what is printed."""
     parts = [
         "<p>The share of frames that are answered within a time after their image's stamp.</p>"
     ]
@@ -68,6 +68,9 @@ def write(
         }
         plot = to_svg(f"case{number}", WIDTH_PT, HEIGHT_PT, partial(_draw, latencies=latencies))
         parts.append(page.figure(page.svg(plot, f"Latencies, {case}"), escape(case)))
+    if memory_mb:
+        plot = to_svg("memory", WIDTH_PT, HEIGHT_PT, partial(_draw_memory, memory_mb=memory_mb))
+        parts.append(page.figure(page.svg(plot, "Memory"), "The pilot's memory over the run"))
     parts.append(f"<pre>{escape(table(rows))}\n{escape(verdicts(checks, worse))}</pre>")
     path.write_text(page.page("edge_pilot bench", parts), encoding="utf-8")
 
@@ -77,5 +80,13 @@ def _draw(axes: Axes, latencies: Mapping[str, np.ndarray]) -> None:
         if values.size:
             axes.plot(values, np.arange(1, values.size + 1) / values.size, label=name)
     axes.set_xscale("log")
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter("{x:g}")
     axes.set_xlabel("ms")
     axes.legend(loc="lower right")
+
+
+def _draw_memory(axes: Axes, memory_mb: Sequence[float]) -> None:
+    axes.plot(np.arange(len(memory_mb)) / len(memory_mb), memory_mb)
+    axes.set_xlabel("share of the frames")
+    axes.set_ylabel("MB")

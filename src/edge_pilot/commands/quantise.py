@@ -22,6 +22,7 @@ from edge_pilot.config import Config
 from edge_pilot.ego import EgoFilter
 from edge_pilot.errors import BagError, ConfigError, InputError
 from edge_pilot.inference import backend, golden, quantise
+from edge_pilot.inference.golden import Difference
 from edge_pilot.inference.quantise import Sample
 from edge_pilot.perception.heads import encode_state
 from edge_pilot.preprocess import Preprocessor
@@ -211,7 +212,7 @@ def _problems(speeds: Speeds, before: Score, after: Score) -> list[str]:
 
 
 def _say(
-    model: ModelFile, quantised: ModelFile, differences: Mapping[str, float], speeds: Speeds,
+    model: ModelFile, quantised: ModelFile, differences: Mapping[str, Difference], speeds: Speeds,
     scores: tuple[Score, Score], problems: Sequence[str],
 ) -> None:  # fmt: skip
     lines = [f"{'':20}{'p50 ms':>8}{'bytes':>10}{'departures':>12}{'collisions':>12}"
@@ -222,8 +223,10 @@ def _say(
             f"{it.departures:12d}{it.collisions:12d}{it.false_brakes:14d}{it.stuck_s:9.1f}"
             f"{it.lateral_mean_m:13.3f}"
         )
-    shares = ", ".join(f"{name} {share:.3f}" for name, share in differences.items())
-    lines.append(f"differences on the golden frames, as a share: {shares}")
+    shares = ", ".join(
+        f"{name} {one.rms:.3f} ({one.worst:.3f})" for name, one in differences.items()
+    )
+    lines.append(f"differences on the golden frames, as a share, in the mean (at worst): {shares}")
     lines += [f"{model.card.precision} stays: {problem}" for problem in problems]
     lines += [] if problems else [f"{quantised.card.precision} is the better one here"]
     sys.stdout.write("\n".join(lines) + "\n")

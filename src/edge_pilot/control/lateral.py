@@ -8,12 +8,15 @@ lateral offset y.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 import numpy as np
 
 from edge_pilot.config import ControlConfig, VehicleConfig
 from edge_pilot.types import EgoState, Floats, Path
+
+Point: TypeAlias = tuple[float, float]
 
 BISECTIONS = 20  # of a piece of 5 m: to a hundredth of a millimetre
 
@@ -29,7 +32,7 @@ def steer(path: Path, ego: EgoState, vehicle: VehicleConfig, control: ControlCon
     x, y = point_at(path.points_m, lookahead)
     curvature = 2.0 * y / max(x * x + y * y, 1e-6)
     angle = steering_of(curvature, vehicle)
-    return float(np.clip(angle, -vehicle.max_steering_rad, vehicle.max_steering_rad))
+    return min(max(angle, -vehicle.max_steering_rad), vehicle.max_steering_rad)
 
 
 def steering_of(curvature_1pm: float, vehicle: VehicleConfig) -> float:
@@ -42,20 +45,21 @@ def curvature_of(steering_rad: float, vehicle: VehicleConfig) -> float:
     return math.tan(steering_rad) / vehicle.wheelbase_m
 
 
-def point_at(points_m: Floats, radius_m: float) -> tuple[float, float]:
+def point_at(points_m: Floats, radius_m: float) -> Point:
     """Give the first point ahead where the path leaves the circle of `radius_m` about the car.
 
     Between its points the path is a smooth cubic. One that ends inside is extended straight, one
     that begins outside gives its first point.
     """
-    distance = np.hypot(points_m[:, 0], points_m[:, 1])
-    beyond = np.flatnonzero(distance >= radius_m)
-    last = int(beyond[0]) if beyond.size else len(points_m) - 1
+    # Numbers of Python: for points of two each call of NumPy costs more than what it does.
+    points: list[Point] = [(x, y) for x, y in points_m.tolist()]
+    reach = (i for i, point in enumerate(points) if math.hypot(*point) >= radius_m)
+    last = next(reach, None)
+    if last is None:
+        return _extended(points[-2], points[-1], radius_m)
     if last == 0:
-        return float(points_m[0, 0]), float(points_m[0, 1])
-    if not beyond.size:
-        return _extended(points_m[-2], points_m[-1], radius_m)
-    x_at, y_at = _piece(points_m, last)
+        return points[0]
+    x_at, y_at = _piece(points, last)
     low, high = 0.0, 1.0
     for _ in range(BISECTIONS):
         middle = 0.5 * (low + high)
@@ -64,27 +68,25 @@ def point_at(points_m: Floats, radius_m: float) -> tuple[float, float]:
     return x_at(high), y_at(high)
 
 
-def _extended(start: Floats, end: Floats, radius_m: float) -> tuple[float, float]:
-    step = end - start
+def _extended(start: Point, end: Point, radius_m: float) -> Point:
+    dx, dy = _step(start, end)
     # |start + t step|^2 = radius^2, the larger root
-    a, b = float(step @ step), float(start @ step)
-    c = float(start @ start) - radius_m**2
+    a, b = dx * dx + dy * dy, start[0] * dx + start[1] * dy
+    c = start[0] ** 2 + start[1] ** 2 - radius_m**2
     t = (-b + math.sqrt(max(b * b - a * c, 0.0))) / max(a, 1e-9)
-    x, y = start + t * step
-    return float(x), float(y)
+    return start[0] + t * dx, start[1] + t * dy
 
 
 def _piece(
-    points_m: Floats, last: int
+    points: Sequence[Point], last: int
 ) -> tuple[Callable[[float], float], Callable[[float], float]]:
     """Give x and y at a share of the piece that ends in `last`, by Hermite's cubic."""
-    start, step = points_m[last - 1], points_m[last] - points_m[last - 1]
-    length = math.hypot(step[0], step[1])
-    entry, exit_ = _tangents(points_m, last, step, length)
+    start, step = points[last - 1], _step(points[last - 1], points[last])
+    length = math.hypot(*step)
+    entry, exit_ = _tangents(points, last, step, length)
 
     def along(axis: int) -> Callable[[float], float]:
-        # Numbers of Python: twenty steps with arrays of two would cost ten times as much.
-        begin, way, into, out = (float(v[axis]) for v in (start, step, entry, exit_))
+        begin, way, into, out = start[axis], step[axis], entry[axis], exit_[axis]
         return lambda t: (
             begin
             + t * t * (3.0 - 2.0 * t) * way
@@ -94,24 +96,35 @@ def _piece(
     return along(0), along(1)
 
 
-def _tangents(points_m: Floats, last: int, step: Floats, length: float) -> tuple[Floats, Floats]:
-    """Give the directions (2,) at both ends of a piece, by parabolas through its neighbours."""
-    own = step / max(length, 1e-6)
-    before = points_m[last - 1] - points_m[last - 2] if last >= 2 else None
-    after = points_m[last + 1] - points_m[last] if last + 1 < len(points_m) else None
-    entry = None if before is None else _joint(before, own, length)
-    exit_ = None if after is None else _joint(after, own, length)
+def _tangents(
+    points: Sequence[Point], last: int, step: Point, length: float
+) -> tuple[Point, Point]:
+    """Give the directions at both ends of a piece, by parabolas through its neighbours."""
+    own = _times(1.0 / max(length, 1e-6), step)
+    entry = exit_ = None
+    if last >= 2:
+        entry = _joint(_step(points[last - 2], points[last - 1]), own, length)
+    if last + 1 < len(points):
+        exit_ = _joint(_step(points[last], points[last + 1]), own, length)
     if entry is None:
-        entry = own if exit_ is None else 2.0 * own - exit_
+        entry = own if exit_ is None else _step(exit_, _times(2.0, own))
     if exit_ is None:
-        exit_ = 2.0 * own - entry
+        exit_ = _step(entry, _times(2.0, own))
     return entry, exit_
 
 
-def _joint(neighbour: Floats, own: Floats, length: float) -> Floats | None:
+def _joint(neighbour: Point, own: Point, length: float) -> Point | None:
     """Give the direction where two pieces meet: the shorter one counts more."""
-    other = math.hypot(neighbour[0], neighbour[1])
+    other = math.hypot(*neighbour)
     if other < 1e-3:
         return None
-    direction: Floats = (own * other + neighbour / other * length) / (other + length)
-    return direction
+    mine, its = other / (other + length), length / other / (other + length)
+    return own[0] * mine + neighbour[0] * its, own[1] * mine + neighbour[1] * its
+
+
+def _step(start: Point, end: Point) -> Point:
+    return end[0] - start[0], end[1] - start[1]
+
+
+def _times(factor: float, point: Point) -> Point:
+    return factor * point[0], factor * point[1]

@@ -11,6 +11,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
+from operator import mul
 
 import numpy as np
 
@@ -40,8 +42,7 @@ def accelerate(
     error = target_speed(path, control) - ego.speed_mps
     free = max(control.speed_gain_1ps * error, -control.max_braking_mps2)
     wanted = [free, *(respond(lead, ego.speed_mps, control) for lead in leads)]
-    return float(np.clip(min(wanted), -control.emergency_braking_mps2,
-                         control.max_acceleration_mps2))  # fmt: skip
+    return min(max(min(wanted), -control.emergency_braking_mps2), control.max_acceleration_mps2)
 
 
 def respond(lead: Lead, speed_mps: float, control: ControlConfig) -> float:
@@ -111,25 +112,58 @@ def target_speed(path: Path, control: ControlConfig) -> float:
 
     In a bend v^2 |curvature| is the lateral acceleration; before it v^2 = v_bend^2 + 2 a s.
     """
-    distance, curvature = bends(path.points_m)
-    in_bend_sq = control.max_lateral_acceleration_mps2 / np.maximum(np.abs(curvature), STRAIGHT)
     # Half of the comfortable braking is left for what the gain and the actuator lag behind.
-    now_sq = in_bend_sq + 2.0 * 0.5 * control.max_braking_mps2 * distance
-    return min(control.max_speed_mps, math.sqrt(float(now_sq.min())))
+    braking_mps2 = 0.5 * control.max_braking_mps2
+    now_sq = (
+        control.max_lateral_acceleration_mps2 / max(abs(curvature), STRAIGHT)
+        + 2.0 * braking_mps2 * distance
+        for distance, curvature in zip(*bends(path.points_m), strict=True)
+    )
+    return min(control.max_speed_mps, math.sqrt(min(now_sq)))
 
 
-def bends(points_m: Floats) -> tuple[Floats, Floats]:
+def bends(points_m: Floats) -> tuple[list[float], list[float]]:
     """Give distance [m] and curvature [1/m] along a path of N >= 2 points, smoothed.
 
     The heading of each piece is fitted by a polynomial over distance; its slope is the curvature.
     """
-    steps = np.diff(points_m, axis=0)
-    length = np.maximum(np.hypot(steps[:, 0], steps[:, 1]), 1e-6)
-    middle = np.cumsum(length) - 0.5 * length
-    heading = np.unwrap(np.arctan2(steps[:, 1], steps[:, 0]))
-    degree = min(FIT_DEGREE, len(heading) - 1)
-    slope = np.polyder(np.polynomial.polynomial.polyfit(middle, heading, degree)[::-1])
-    return middle, np.polyval(slope, middle)
+    # Numbers of Python: for ten points each call of NumPy costs more than what it does.
+    steps = [(x - x0, y - y0) for (x0, y0), (x, y) in pairwise(points_m.tolist())]
+    middles, headings, distance, heading = [], [], 0.0, 0.0
+    x0, y0 = steps[0]
+    for x, y in steps:
+        length = max(math.hypot(x, y), 1e-6)
+        heading += math.atan2(x0 * y - y0 * x, x0 * x + y0 * y)
+        middles.append(distance + 0.5 * length)
+        headings.append(heading)
+        distance += length
+        x0, y0 = x, y
+    return middles, _slopes(middles, headings, FIT_DEGREE)
+
+
+def _slopes(at: Sequence[float], values: Sequence[float], degree: int) -> list[float]:
+    """Give the slopes, at N places, of the polynomial that fits N values best.
+
+    It is a sum of polynomials that are orthogonal at these places (Forsythe, 1957), so that
+    least squares need no matrix.
+    """
+    zeros = [0.0] * len(at)
+    found = zeros
+    own, slope, size = [1.0] * len(at), zeros, math.inf
+    before, slope_before = zeros, zeros
+    for _ in range(min(degree + 1, len(at))):
+        size_before, size = size, sum(p * p for p in own)
+        if size == 0.0:  # no more places than this that differ
+            break
+        weight = sum(map(mul, own, values)) / size
+        found = [value + weight * d for value, d in zip(found, slope, strict=True)]
+        middle = sum(x * p * p for x, p in zip(at, own, strict=True)) / size
+        share = size / size_before
+        rows = list(zip(at, own, before, slope, slope_before, strict=True))
+        before, slope_before = own, slope
+        own = [(x - middle) * p - share * p0 for x, p, p0, _, _ in rows]
+        slope = [p + (x - middle) * d - share * d0 for x, p, _, d, d0 in rows]
+    return found
 
 
 def pedals(acceleration_mps2: float, vehicle: VehicleConfig) -> tuple[float, float]:

@@ -11,16 +11,18 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from edge_pilot import card as cards
 from edge_pilot.card import ModelCard, ModelFile
-from edge_pilot.learning.model import PilotNet
 from edge_pilot.perception.heads import outputs_of
 
 OPSET = 17
 
 
-def export(model: PilotNet, card: ModelCard, path: Path, training: Mapping[str, Any]) -> ModelFile:
+def export(
+    model: nn.Module, card: ModelCard, path: Path, training: Mapping[str, Any]
+) -> ModelFile:
     """Write `path` and the card beside it, each at once or not at all, and read them back.
 
     The batch normalisation is folded into the convolutions by the exporter.

@@ -18,6 +18,7 @@ from edge_pilot.lidar import Cloud, Field
 from edge_pilot.types import NANOSECONDS, Floats, Image
 
 ENCAPSULATION_BYTES = 4
+SIZES = {"B": 1, "I": 4}  # of numbers, by the struct module's names
 LITTLE_ENDIAN, BIG_ENDIAN = b"\x00\x01", b"\x00\x00"
 
 
@@ -39,6 +40,15 @@ class RawCompressed(NamedTuple):
     stamp_ns: int
     format: str
     data: memoryview
+
+
+def stamp_ns(message: bytes) -> int:
+    """Read the stamp of any serialized message that begins with a std_msgs/Header.
+
+    Raises:
+        InputError: the bytes end too early, or are no CDR.
+    """
+    return _Reader(message, InputError).header()
 
 
 def image(message: bytes) -> RawImage:
@@ -173,14 +183,14 @@ class _Reader:
         self._at = 0
 
     def header(self) -> int:
-        """Read a std_msgs/Header and give its stamp [ns]."""
-        seconds, nanoseconds = self.number("i"), self.number("I")
+        """Read a std_msgs/Header, which begins a message, and give its stamp [ns]."""
+        seconds, nanoseconds = struct.unpack(self._order + "iI", self._take(8))
         self.text()
         return seconds * NANOSECONDS + nanoseconds
 
     def number(self, kind: str) -> int:
-        """Read a number of a kind of the struct module, one or four bytes wide."""
-        size = struct.calcsize(kind)
+        """Read a number of a kind in SIZES."""
+        size = SIZES[kind]
         self._at += -self._at % size
         return int(struct.unpack(self._order + kind, self._take(size))[0])
 

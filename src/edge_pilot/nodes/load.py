@@ -32,6 +32,7 @@ from edge_pilot.types import NANOSECONDS, Image, Imu
 IMU_PERIOD_NS = NANOSECONDS // 100
 AT_REST_MPS2 = (0.0, 0.0, 9.81)
 PREPARE_NS = 4_000_000  # a message is put together so long before it is due
+WAKE_NS = 500_000  # and the load is awake so long before, so that the picture leaves on time
 DRAIN_S = 0.5  # for the last answers
 JPEG_QUALITY = 90
 FRAME_ID = "camera_optical_frame"
@@ -52,7 +53,7 @@ class Source(Node):
         self.answers: dict[int, int] = {}  # stamp of a picture -> when its command came [ns]
         self.shown: list[int] = []  # stamps of pictures
         self._scalars: list[bytes] = []
-        ros.subscription(self, topics.PILOT_COMMAND, self._on_command)
+        ros.raw_subscription(self, topics.PILOT_COMMAND, self._on_command)
         ros.raw_subscription(self, topics.PILOT_PREDICTION, self._on_prediction)
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self)
@@ -63,9 +64,8 @@ class Source(Node):
     def turn(self, with_pictures: bool = True) -> None:
         """Publish what is due, and hear until something else is."""
         now = time.time_ns()
-        if now >= self._imu_ns:
-            self._imu.publish(sensor_messages.imu(Imu(self._imu_ns, AT_REST_MPS2, (0.0,) * 3)))
-            self._imu_ns += IMU_PERIOD_NS
+        while self._next and 0 < self._image_ns - now <= WAKE_NS:
+            now = time.time_ns()
         if not with_pictures:
             self._next, self._image_ns = b"", now + self._period_ns
         elif self._next and now >= self._image_ns:
@@ -74,7 +74,10 @@ class Source(Node):
             self._next, self._image_ns = b"", self._image_ns + self._period_ns
         elif not self._next and now >= self._image_ns - PREPARE_NS:
             self._next = self._write[len(self.shown) % len(self._write)](self._image_ns)
-        due = min(self._imu_ns, self._image_ns - (0 if self._next else PREPARE_NS))
+        if now >= self._imu_ns:
+            self._imu.publish(sensor_messages.imu(Imu(self._imu_ns, AT_REST_MPS2, (0.0,) * 3)))
+            self._imu_ns += IMU_PERIOD_NS
+        due = min(self._imu_ns, self._image_ns - (WAKE_NS if self._next else PREPARE_NS))
         self._executor.spin_once(timeout_sec=max(0.0, (due - time.time_ns()) / NANOSECONDS))
 
     def rest(self, seconds: float) -> None:
@@ -92,8 +95,10 @@ class Source(Node):
         said, self._scalars = self._scalars, self._scalars[-1:]
         return [messages.read_scalars(deserialize_message(one, JointState)) for one in said]
 
-    def _on_command(self, message: JointState) -> None:
-        self.answers.setdefault(messages.to_ns(message.header.stamp), time.time_ns())
+    def _on_command(self, message: bytes, info: ros.MessageInfo) -> None:
+        # When it came to this process, whatever this Python was just doing.
+        came_ns = int(info.get("received_timestamp") or time.time_ns())
+        self.answers.setdefault(cdr.stamp_ns(message), came_ns)
 
     def _on_prediction(self, message: bytes, _: ros.MessageInfo) -> None:
         self._scalars.append(message)

@@ -169,11 +169,12 @@ class Pilot(LifecycleNode):
                 scan = self._scans.take(frame.stamp_ns)
                 watch.lap("scan")
                 decision = self._pipeline.step(frame, ego, scan, watch.lap)
-                self._propose(decision)
+                self._command.publish(messages.write_command(decision.command))
                 watch.lap("propose")
                 transport_ms = (begun_ns - frame.stamp_ns) / 1e6
                 self._tell(decision, ego, {"transport": transport_ms, **watch.laps_ms})
                 self._show(frame, decision, ego.speed_mps)
+                self._motion.update()  # what has come meanwhile need not delay the next command
         except InputError as error:
             self._complain(error)
 
@@ -187,15 +188,12 @@ class Pilot(LifecycleNode):
         self._newest_ns = frame.stamp_ns
         return True
 
-    def _propose(self, decision: Decision) -> None:
-        # The path comes first, so that safety has it when it judges the command.
-        self._path.publish(messages.write_path(decision.prediction.path))
-        self._command.publish(messages.write_command(decision.command))
-
     def _tell(self, decision: Decision, ego: EgoState, laps_ms: Mapping[str, float]) -> None:
         stamp_ns, obstacles = decision.command.stamp_ns, decision.obstacles
         latency_ms = (ros.now_ns(self) - stamp_ns) / 1e6
         self._latencies.add(time.monotonic_ns(), latency_ms)
+        # Safety takes the path for good once it has accepted the command, whichever comes first.
+        self._path.publish(messages.write_path(decision.prediction.path))
         self._obstacles.publish(clouds.write_obstacles(stamp_ns, obstacles))
         if self._markers.get_subscription_count():
             self._markers.publish(clouds.write_markers(stamp_ns, obstacles))

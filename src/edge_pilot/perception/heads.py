@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from edge_pilot.card import ModelCard
 from edge_pilot.perception.boxes import find
@@ -63,7 +64,7 @@ def decode(
     """
     lane_offset = float(outputs["lane_offset"][0, 0])
     heading_error = float(outputs["heading_error"][0, 0])
-    lateral = np.concatenate([[-lane_offset * np.cos(heading_error)], outputs["path"][0]])
+    lateral = [float(-lane_offset * np.cos(heading_error)), *outputs["path"][0].tolist()]
     points = points_along(lateral, (0.0, *card.path_distances_m))
     points[:, 0] -= lane_offset * np.sin(heading_error)
     found = (
@@ -83,12 +84,13 @@ def decode(
     )
 
 
-def points_along(lateral_m: ArrayLike, distances_m: ArrayLike) -> Floats:
+def points_along(lateral_m: Sequence[float], distances_m: Sequence[float]) -> Floats:
     """Give the points (N, 2) of a path from lateral offsets at distances along it.
 
     Between two stations the path is taken as straight, so that x follows from y by Pythagoras.
     """
-    y = np.asarray(lateral_m, np.float64)
-    ds, dy = np.diff(np.asarray(distances_m, np.float64)), np.diff(y)
-    dx = np.sqrt(np.maximum(ds**2 - dy**2, 0.0))
-    return np.column_stack([np.concatenate([[0.0], np.cumsum(dx)]), y])
+    x, points = 0.0, [(0.0, lateral_m[0])]
+    for (s0, s1), (y0, y1) in zip(pairwise(distances_m), pairwise(lateral_m), strict=True):
+        x += math.sqrt(max((s1 - s0) ** 2 - (y1 - y0) ** 2, 0.0))  # NaN stays NaN
+        points.append((x, y1))
+    return np.array(points, np.float64)

@@ -37,8 +37,10 @@ class Pose:
     def moved(self, ego: EgoState, elapsed_s: float) -> Pose:
         """Give the pose after (or before) a time on an arc."""
         turn = ego.yaw_rate_radps * elapsed_s
-        way = ego.speed_mps * elapsed_s * float(np.sinc(turn / (2.0 * math.pi)))  # the chord
-        course = self.heading_rad + 0.5 * turn
+        half = 0.5 * turn
+        chord = math.sin(half) / half if abs(half) > 1e-6 else 1.0  # over the arc
+        way = ego.speed_mps * elapsed_s * chord
+        course = self.heading_rad + half
         return Pose(
             self.x_m + way * math.cos(course),
             self.y_m + way * math.sin(course),
@@ -80,10 +82,11 @@ class Track:
 
 def measure(seen: Sequence[Detection], pose: Pose) -> tuple[Floats, Floats]:
     """Give places (M, 2) and covariances (M, 2, 2) in the frame of the reckoning."""
-    places = np.array([[one.x_m, one.y_m] for one in seen], np.float64).reshape(-1, 2)
+    if not seen:
+        return np.zeros((0, 2)), np.zeros((0, 2, 2))
+    places = np.array([[one.x_m, one.y_m] for one in seen], np.float64)
     axes = pose.axes()
-    noises = [_noise(one) for one in seen]
-    turned = axes @ np.array(noises).reshape(-1, 2, 2) @ axes.T
+    turned = axes @ np.array([_noise(one) for one in seen]) @ axes.T
     return places @ axes.T + pose.position(), turned
 
 

@@ -83,6 +83,8 @@ class Tracker:
         if by_lidar:
             self._scanned_ns = stamp_ns
         seen = [one for one in detections if _is_sound(one)]
+        if not seen and not self._tracks:
+            return
         pose = self._pose.moved(ego, -age_s)
         places, noises = measure(seen, pose)  # (M, 2), (M, 2, 2)
         pairs = self._associate(seen, places, noises, pose, age_s)
@@ -105,7 +107,7 @@ class Tracker:
         `velocity_std_mps` is that across the line of sight, where it decides who will be in the
         car's way; `position_std_m` is that along it.
         """
-        if self._stamp_ns is None:
+        if self._stamp_ns is None or not self._tracks:
             return ()
         elapsed_s = (stamp_ns - self._stamp_ns) / NANOSECONDS
         if not -LATE_S <= elapsed_s <= MAX_GAP_S:
