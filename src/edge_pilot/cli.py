@@ -53,6 +53,8 @@ COMMANDS = {
         "edge_pilot.commands.bench", "measure image to command, beside a floor and a plain node"
     ),
     "replay": Command("edge_pilot.commands.replay", "drive through a recorded bag"),
+    "inspect": Command("edge_pilot.commands.inspect", "say what is in a log, and what is wrong"),
+    "convert": Command("edge_pilot.commands.convert", "make a clean rosbag2 of any log"),
 }
 EXTRAS = {  # of setup.py, by the package that is missing without it
     "panda3d": "sim",

@@ -10,7 +10,6 @@ from __future__ import annotations
 import sys
 import time
 from contextlib import ExitStack
-from pathlib import Path
 
 from rclpy.clock import Clock, ClockType
 from rclpy.executors import ExternalShutdownException
@@ -21,7 +20,8 @@ from rosgraph_msgs.msg import Clock as ClockMessage
 from edge_pilot import topics
 from edge_pilot.errors import ConfigError
 from edge_pilot.nodes import messages, ros
-from edge_pilot.replay.bags import Message, open_bag
+from edge_pilot.replay.bags import Message
+from edge_pilot.replay.logs import open_log
 from edge_pilot.replay.player import Player
 from edge_pilot.replay.selection import Selection, select
 from edge_pilot.replay.stamps import restamp
@@ -53,7 +53,7 @@ class Replay(Node):
         if not self._config.bag:
             raise ConfigError("expected a path in the parameter replay.bag, got none")
         self._open_files = ExitStack()
-        self._bag = self._open_files.enter_context(open_bag(Path(self._config.bag)))
+        self._bag = self._open_files.enter_context(open_log(self._config.bag))
         selection = select(self._bag, self._config.camera_topic)
         self._outlets = self._open(selection)
         self._camera = self._outlets[selection.camera.name]
@@ -135,7 +135,10 @@ def pair(selection: Selection) -> list[tuple[str, Topic]]:
     """Give the recording's topics by name, each with the row that it is played on."""
     is_raw = selection.camera.type == topics.CAMERA.type
     rows = {"camera": topics.CAMERA if is_raw else topics.CAMERA_COMPRESSED, **ROWS}
-    return [(name, rows[what]) for what, name in selection.names.items()]
+    found = [(topic, rows[what]) for what, topic in selection._asdict().items()
+             if topic and what in rows]  # fmt: skip
+    # Plain numbers are for `edge_pilot convert`: a message passes through as it is.
+    return [(topic.name, row) for topic, row in found if topic.type == row.type]
 
 
 def main(args: list[str] | None = None) -> int:
