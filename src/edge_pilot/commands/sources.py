@@ -17,7 +17,7 @@ from edge_pilot.replay.evaluate import Event
 from edge_pilot.replay.events import read_events, sample_stamps
 from edge_pilot.replay.logs import IMPORTERS, Log
 from edge_pilot.replay.selection import Selection, Unit, select, steering_unit, survey
-from edge_pilot.replay.units import steering_factor
+from edge_pilot.units import steering_factor
 
 
 class Source(NamedTuple):

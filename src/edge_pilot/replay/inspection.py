@@ -14,8 +14,8 @@ from edge_pilot.config import Config
 from edge_pilot.mounting import MountingCheck
 from edge_pilot.replay import signs
 from edge_pilot.replay.evaluate import Event, Speed, Steering, Unreadable
-from edge_pilot.replay.units import LARGEST_RAD
 from edge_pilot.types import NANOSECONDS, Floats, Frame, Imu
+from edge_pilot.units import LARGEST_RAD
 
 BINS = 11  # of the label histogram
 STAND_MPS, STAND_S = 0.2, 2.0

@@ -79,15 +79,17 @@ class Entry(NamedTuple):
 class EntryLog:
     """A log that an importer has listed."""
 
-    steering_factor = 1.0  # the importer has applied what it was
+    steering_factor = 1.0  # the importer has applied it
 
-    def __init__(self, path: Path, entries: Iterable[Entry], skipped: Skips) -> None:
-        """Sort the entries by stamp.
+    def __init__(
+        self, path: Path, entries: Iterable[Entry], skipped: Skips, applied: float = 1.0
+    ) -> None:
+        """Sort the entries by stamp; `applied` is what the importer has made rad with.
 
         Raises:
             BagError: there is none.
         """
-        self.path, self.skipped = path, skipped
+        self.path, self.skipped, self.applied = path, skipped, applied
         self._lost: set[int] = set()
         self._entries = sorted(entries, key=lambda entry: entry.stamp_ns)
         counts = Counter(entry.topic for entry in self._entries)

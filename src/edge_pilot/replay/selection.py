@@ -9,8 +9,8 @@ from typing import NamedTuple
 from edge_pilot import topics
 from edge_pilot.errors import BagError
 from edge_pilot.replay.bags import BagTopic, decode
-from edge_pilot.replay.logs import Log
-from edge_pilot.replay.units import guess, steering_factor
+from edge_pilot.replay.logs import EntryLog, Log
+from edge_pilot.units import guess, steering_factor
 
 CAMERA_TYPES = (topics.CAMERA.type, topics.CAMERA_COMPRESSED.type)
 NUMBERS = ("std_msgs/msg/Float32", "std_msgs/msg/Float64")
@@ -56,6 +56,7 @@ class Unit(NamedTuple):
 
     factor: float  # to rad at the road wheel, positive left
     reason: str
+    logged_rad: float = 1.0  # how many rad one of the log's own units is
 
 
 def select(bag: Log, camera: str = "", steering: str = "", speed: str = "") -> Selection:
@@ -121,8 +122,10 @@ def steering_unit(bag: Log, steering: BagTopic | None) -> Unit:
     Raises:
         BagError: the recording is damaged.
     """
+    if isinstance(bag, EntryLog):
+        return Unit(1.0, "in the log's own unit, or as told", abs(bag.applied))
     if bag.steering_factor is not None:
-        return Unit(bag.steering_factor, "as the log has it, or as told")
+        return Unit(bag.steering_factor, "as told", abs(bag.steering_factor))
     if steering is None or steering.type == topics.DRIVER_COMMAND.type:
         return Unit(1.0, "rad, positive left")
     if steering.type in COMMANDS:
@@ -131,10 +134,12 @@ def steering_unit(bag: Log, steering: BagTopic | None) -> Unit:
     values = [decode(m).data for m in islice(bag.messages([steering.name]), GUESSED_BY)]
     largest = max((abs(value) for value in values if value == value), default=0.0)
     words = guess(steering.name, largest)
+    factor = steering_factor(words)
     return Unit(
-        steering_factor(words),
+        factor,
         f"guessed to be {words},left from its name and its largest value, {largest:.3g}; "
         f"--steering-scale says otherwise",
+        factor,
     )
 
 

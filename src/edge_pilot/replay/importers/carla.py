@@ -20,8 +20,8 @@ from edge_pilot.errors import BagError
 from edge_pilot.replay import serial
 from edge_pilot.replay.logs import Entry, EntryLog
 from edge_pilot.replay.skips import Skips
-from edge_pilot.replay.units import steering_factor
 from edge_pilot.types import NANOSECONDS
+from edge_pilot.units import steering_factor
 
 STEERING = "full=70deg,right"  # of the wheels of most of its cars
 MAGIC = b"CARLA_RECORDER"
@@ -59,7 +59,7 @@ def open_log(path: Path, steering: float | None) -> Iterator[EntryLog]:
     except OSError as error:
         raise BagError(f"expected a CARLA recording at {path}, got: {error.strerror}") from None
     try:
-        log = EntryLog(path, _entries(path, data, factor, skipped), skipped)
+        log = EntryLog(path, _entries(path, data, factor, skipped), skipped, factor)
     except struct.error as error:
         raise BagError(f"expected a whole CARLA recording in {path}, got: {error}") from None
     yield log

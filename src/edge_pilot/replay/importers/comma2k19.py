@@ -20,8 +20,8 @@ from edge_pilot.mounting import Mounting
 from edge_pilot.replay import serial
 from edge_pilot.replay.logs import Entry, EntryLog
 from edge_pilot.replay.skips import Skips
-from edge_pilot.replay.units import steering_factor
 from edge_pilot.types import NANOSECONDS, Floats, Image, Imu
+from edge_pilot.units import steering_factor
 
 STEERING = "deg,wheel=16.9"  # of its Toyota RAV4; its Honda Civic has 15.4
 LOG = "processed_log"
@@ -44,7 +44,7 @@ def open_log(path: Path, steering: float | None) -> Iterator[EntryLog]:
     """Open the folder of a segment."""
     factor = steering_factor(STEERING) if steering is None else steering
     skipped = Skips()
-    yield EntryLog(path, _entries(path, factor, skipped), skipped)
+    yield EntryLog(path, _entries(path, factor, skipped), skipped, factor)
 
 
 def _entries(folder: Path, factor: float, skipped: Skips) -> Iterator[Entry]:

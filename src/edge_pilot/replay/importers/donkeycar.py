@@ -20,7 +20,7 @@ from edge_pilot.errors import BagError, InputError
 from edge_pilot.replay import serial
 from edge_pilot.replay.logs import Entry, EntryLog, read_whole
 from edge_pilot.replay.skips import Skips
-from edge_pilot.replay.units import steering_factor
+from edge_pilot.units import steering_factor
 
 MANIFEST, FOLDER = "manifest.json", "images"
 STEERING = "full=25deg,right"  # assumed: a tub does not say what its full lock is
@@ -50,7 +50,7 @@ def open_log(path: Path, steering: float | None) -> Iterator[EntryLog]:
     folder = path.parent if path.name == MANIFEST else path
     factor = steering_factor(STEERING) if steering is None else steering
     skipped = Skips()
-    yield EntryLog(path, _entries(folder, factor, skipped), skipped)
+    yield EntryLog(path, _entries(folder, factor, skipped), skipped, factor)
 
 
 def _entries(folder: Path, factor: float, skipped: Skips) -> Iterator[Entry]:

@@ -21,9 +21,9 @@ from edge_pilot.errors import BagError, InputError
 from edge_pilot.replay import serial
 from edge_pilot.replay.logs import Entry, EntryLog, read_whole
 from edge_pilot.replay.skips import Skips
-from edge_pilot.replay.units import steering_factor
 from edge_pilot.topics import Topic
 from edge_pilot.types import NANOSECONDS
+from edge_pilot.units import steering_factor
 
 FILE, FOLDER = "driving_log.csv", "IMG"
 STEERING = "full=25deg,right"  # of the simulator's car
@@ -60,7 +60,7 @@ def open_log(path: Path, steering: float | None) -> Iterator[EntryLog]:
     file = path / FILE if path.is_dir() else path
     factor = steering_factor(STEERING) if steering is None else steering
     skipped = Skips()
-    yield EntryLog(path, _entries(file, factor, skipped), skipped)
+    yield EntryLog(path, _entries(file, factor, skipped), skipped, factor)
 
 
 def _entries(file: Path, factor: float, skipped: Skips) -> Iterator[Entry]:
