@@ -92,7 +92,7 @@ def _guest(file: GuestFile, images: Named, config: Config) -> tuple[dict[str, An
     engines = {
         name: _try(
             lambda make=make: _measure(make(file, config.pilot.threads), file, images, answers)
-        )  # fmt: skip
+        )
         for name, make in guests.ENGINES.items()
     }
     report = {
