@@ -67,6 +67,7 @@ EXTRAS = {  # of setup.py, by the package that is missing without it
     "vehiclemodels": "sim",
     "torch": "train",
     "onnx": "train",
+    "safetensors": "train",
     "rclpy": "ros",
 }
 

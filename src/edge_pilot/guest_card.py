@@ -140,7 +140,7 @@ def parse(document: Mapping[str, Any], path: Path, folder: Path) -> GuestCard:
     values = dict(document)
     try:
         given = _tuples(dict(values.pop("input")))
-        if file := values.pop("labels_file", None):
+        if (file := values.pop("labels_file", None)) is not None:
             values["labels"] = _labels(str(file), (path.parent, folder))
         values["labels"] = tuple(map(str, values.get("labels", ())))
         card = GuestCard(input=GuestInput(**given), **_tuples(values))

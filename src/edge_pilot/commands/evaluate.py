@@ -187,8 +187,8 @@ def _watch(source: Source, config: Config, drivers: dict[str, Driver]) -> Seen:
             jpegs.append(_thumbnail(event.image))
     if not rows:
         raise BagError(f"expected readable pictures in {source.log.path}, got none")
-    stamps, steering, pace, light = (np.array(column) for column in zip(*rows, strict=True))
-    track = _track(stamps.astype(np.int64), steering, pace, light, config)
+    stamps, *known = (np.array(column) for column in zip(*rows, strict=True))
+    track = _track(stamps.astype(np.int64), known, config)
     proposals = {
         name: Proposal(
             np.array([one for one, _ in values]),
@@ -211,7 +211,8 @@ def _is_fresh(event: Steering | Speed, now_ns: int) -> bool:
     return 0 <= now_ns - event.stamp_ns <= MAX_STEERING_AGE_NS
 
 
-def _track(stamps: Rows, steering: Floats, speed: Floats, light: Floats, config: Config) -> Track:
+def _track(stamps: Rows, known: list[Floats], config: Config) -> Track:
+    steering, speed, light = known
     nothing = np.zeros((len(stamps), 1, 1, 3), np.uint8)
     bad = np.zeros(len(stamps), np.bool_)
     drive = dataset.Drive(
@@ -253,7 +254,7 @@ def _drawn(seen: Seen, row: int) -> Image:
     own = float(seen.proposals["model"].steering_rad[row])
     at_s = (seen.track.stamp_ns[row] - seen.track.stamp_ns[0]) / NANOSECONDS
     caption = f"{at_s:.1f} s  human {human:+.3f}  model {own:+.3f} rad"
-    return scene.draw(np.asarray(picture[..., ::-1], np.uint8), human, own, caption)
+    return scene.draw(np.asarray(picture, np.uint8)[..., ::-1], human, own, caption)
 
 
 def _page(

@@ -121,7 +121,7 @@ def _decode(text: str, source: Source, config: Config, card: ModelCard, folder: 
     if not len(rows["stamp_ns"]):
         raise BagError(f"expected readable pictures in {text}, got none")
     with (folder / ROWS).open("wb") as file:
-        np.savez(file, **rows)
+        np.savez(file, allow_pickle=False, **rows)
     whole = hashlib.sha256((folder / PICTURES).read_bytes())
     for name in sorted(rows):
         whole.update(rows[name].tobytes())

@@ -6,6 +6,7 @@ import argparse
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +92,7 @@ def _guest(file: GuestFile, images: Named, config: Config) -> tuple[dict[str, An
     looks = [found.look(image) for _, image in images]
     engines = {
         name: _try(
-            lambda make=make: _measure(make(file, config.pilot.threads), file, images, answers)
+            partial(_measure, partial(make, file, config.pilot.threads), file, images, answers)
         )
         for name, make in guests.ENGINES.items()
     }
@@ -111,10 +112,11 @@ def _guest(file: GuestFile, images: Named, config: Config) -> tuple[dict[str, An
 
 
 def _measure(
-    engine: guests.GuestEngine, file: GuestFile, images: Named,
+    make: Callable[[], guests.GuestEngine], file: GuestFile, images: Named,
     answers: Sequence[Mapping[str, Tensor]],
 ) -> dict[str, Any]:  # fmt: skip
     """Run all pictures; give the median time of each stage, and the differences."""
+    engine = make()
     laps: dict[str, list[float]] = {"preprocess": [], "infer": [], "decode": []}
     shares: dict[str, float] = {}
     for _ in range(max(1, ROUNDS // len(images))):
@@ -143,7 +145,7 @@ def _pilot(path: Path, images: Named, config: Config) -> tuple[dict[str, Any], D
     frames = [frame for frame, _ in zip(golden.frames(model.card), range(ROUNDS), strict=False)]
     answers = [dict(reference.run(*frame)) for frame in frames]
     engines = {
-        name: _try(lambda name=name: _measure_pilot(name, model, settings, images, config))
+        name: _try(partial(_measure_pilot, name, model, settings, images, config))
         for name in PLUGINS
     }
     outputs = model_words.describe(answers, {name: v.shape for name, v in answers[0].items()})

@@ -149,14 +149,15 @@ def gather(
     Raises:
         BagError: nobody's steering is in them.
     """
-    parts, splits, start = [], [], 0
+    parts: list[dict[str, Any]] = []
+    splits, start = [], 0
     for lesson in found:
         drive = lesson.drive
         part = dataset.labels(
             drive, config.vehicle.wheelbase_m, card.path_distances_m, args.smooth_s, args.lag_s
         )
-        part["past"] = start + dataset.past_rows(drive.stamp_ns, card.input.history_s)
-        parts.append({**part, "state": drive.state})
+        past = start + dataset.past_rows(drive.stamp_ns, card.input.history_s)
+        parts.append({**part, "state": drive.state, "past": past})
         split = dataset.split(drive, args.withhold)
         splits.append(Split(*(start + rows for rows in split.__dict__.values())))
         start += len(drive.stamp_ns)

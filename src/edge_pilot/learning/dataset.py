@@ -42,7 +42,7 @@ class Pictures:
         self.shape = (int(self._starts[-1]), *parts[0].shape[1:])
 
     def __len__(self) -> int:
-        return self.shape[0]
+        return int(self.shape[0])
 
     def __getitem__(self, rows: Rows) -> Image:
         out = np.empty((len(rows), *self.shape[1:]), np.uint8)
@@ -137,9 +137,8 @@ def smoothed(at_s: Floats, values: Floats, smooth_s: float, lag_s: float = 0.0) 
     times, given = at_s[known], values[known]
     for i in np.flatnonzero(known):
         middle = at_s[i] + lag_s
-        low, high = np.searchsorted(
-            times, [middle - SMOOTHED_OVER * smooth_s, middle + SMOOTHED_OVER * smooth_s]
-        )
+        reach = SMOOTHED_OVER * smooth_s + 1e-6  # both ends, whatever the rounding
+        low, high = np.searchsorted(times, [middle - reach, middle + reach])
         if high > low:
             weight = np.exp(-0.5 * ((times[low:high] - middle) / smooth_s) ** 2)
             result[i] = weight @ given[low:high] / weight.sum()
@@ -183,13 +182,12 @@ def _drive_on(
     if not np.isfinite(speed).any() or len(rows) < 2:
         return
     pace = np.nan_to_num(speed)
-    step = np.diff(at_s, prepend=at_s[0])
-    way = np.cumsum(pace * step)  # m along the drive
-    heading = np.cumsum(np.nan_to_num(bend) * pace * step)
-    north, west = (
-        np.cumsum(np.cos(heading) * pace * step),
-        np.cumsum(np.sin(heading) * pace * step),
-    )
+    moved = _between(pace) * np.diff(at_s, prepend=at_s[0])  # m since the row before
+    way = np.cumsum(moved)
+    heading = np.cumsum(_between(np.nan_to_num(bend)) * moved)
+    # The mean heading of a step is that of its chord.
+    north = np.cumsum(np.cos(_between(heading)) * moved)
+    west = np.cumsum(np.sin(_between(heading)) * moved)
     for i in np.flatnonzero(np.isfinite(bend) & (pace > MIN_SPEED_MPS)):
         at = way[i] + distances
         reached = at <= way[-1]
@@ -197,6 +195,12 @@ def _drive_on(
         y = np.interp(at, way[i:], west[i:]) - west[i]
         aside = y * np.cos(heading[i]) - x * np.sin(heading[i])
         path[rows[i]] = np.where(reached, aside, path[rows[i]])
+
+
+def _between(values: Floats) -> Floats:
+    """Give the mean of each value and the one before; the first is its own."""
+    result: Floats = 0.5 * (values + np.concatenate([values[:1], values[:-1]]))
+    return result
 
 
 def _as_label(values: Floats) -> NDArray[np.float32]:

@@ -54,7 +54,7 @@ class PilotNet(nn.Module):
             before = channels
         self.eye = nn.ModuleList(layers)
         with torch.no_grad():
-            empty = torch.zeros(1, card.input.channels, card.input.height_px, card.input.width_px)
+            empty = torch.zeros(2, card.input.channels, card.input.height_px, card.input.width_px)
             flat = self._look(empty)[-1].flatten(1).shape[1]
         self.features = nn.Sequential(nn.Dropout(0.1), nn.Linear(flat, FEATURES), nn.ReLU())
         self.state = nn.Sequential(nn.Linear(len(card.state), 16), nn.ReLU())

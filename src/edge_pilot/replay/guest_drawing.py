@@ -25,8 +25,8 @@ def draw(image: Image, found: Found) -> Image:
     canvas = np.ascontiguousarray(np.repeat(np.repeat(image, scale, axis=0), scale, axis=1))
     for number, mask in enumerate(found.classes.values()):
         large = np.repeat(np.repeat(mask, scale, axis=0), scale, axis=1)
-        colour = np.array(COLOURS[number % len(COLOURS)])
-        canvas[large] = ((1.0 - STRENGTH) * canvas[large] + STRENGTH * colour).astype(np.uint8)
+        tint = np.array(COLOURS[number % len(COLOURS)])
+        canvas[large] = ((1.0 - STRENGTH) * canvas[large] + STRENGTH * tint).astype(np.uint8)
     labels = sorted({box.label for box in found.boxes})
     for box in reversed(found.boxes):
         colour = COLOURS[labels.index(box.label) % len(COLOURS)]

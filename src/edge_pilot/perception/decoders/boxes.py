@@ -94,11 +94,13 @@ def _by_level(outputs: Sequence[Tensor], card: GuestCard) -> tuple[Floats, Float
     kinds = len(card.labels)
     if len(tables) == 1:
         whole = tables[0]
-        if len(whole) < whole.shape[1]:
+        if not _is_sides(whole.shape[1] - kinds) and _is_sides(len(whole) - kinds):
             whole = whole.T
-        _expect(
-            card, kinds if _is_sides(whole.shape[1] - kinds) else whole.shape[1] - 32, "labels"
-        )
+        if not _is_sides(whole.shape[1] - kinds):
+            raise ModelError(
+                f"expected {kinds} labels and four equal sides in each row of {card.name}, got "
+                f"{whole.shape[1]} numbers"
+            )
         return whole[:, :kinds], whole[:, kinds:]
     classes = sorted((t for t in tables if t.shape[1] == kinds), key=len, reverse=True)
     sides = sorted((t for t in tables if t.shape[1] != kinds), key=len, reverse=True)

@@ -97,7 +97,7 @@ def _classes(output: Tensor, card: GuestCard) -> NDArray[np.uint8]:
     values = output[0]
     if values.ndim == 2:
         if np.issubdtype(values.dtype, np.integer):
-            return values.astype(np.uint8)
+            return np.asarray(values, np.uint8)
         return _is_there(values)
     axis = 0 if values.shape[0] <= values.shape[2] else 2
     if values.shape[axis] > MOST_CLASSES:
@@ -106,13 +106,13 @@ def _classes(output: Tensor, card: GuestCard) -> NDArray[np.uint8]:
         )
     if values.shape[axis] == 1:
         return _is_there(np.take(values, 0, axis))
-    return values.argmax(axis=axis).astype(np.uint8)
+    return np.asarray(values.argmax(axis=axis), np.uint8)
 
 
 def _is_there(values: Tensor) -> NDArray[np.uint8]:
     """Take one number a cell for a probability, or else for log odds."""
     is_share = values.size == 0 or (values.min() >= 0.0 and values.max() <= 1.0)
-    return (values > (0.5 if is_share else 0.0)).astype(np.uint8)
+    return np.asarray(values > (0.5 if is_share else 0.0), np.uint8)
 
 
 def _softmax(values: Floats) -> Floats:
