@@ -236,9 +236,12 @@ class SimConfig(Section):
 class ReplayConfig(Section):
     """The node that plays a recording as if its sensors were there."""
 
-    bag: str = text("", "path of a rosbag2 folder, .mcap or .db3 file")
+    bag: str = text("", "[KIND:]PATH of a log: a rosbag2, a Donkeycar tub ...")
     rate: float = number(1.0, 0.01, 100.0, "how much faster than it was recorded")
     loop: bool = switch(False, "begin again at the end")
+    start_s: float = number(0.0, 0.0, 1e6, "skip so much of the beginning")
+    end_s: float = number(0.0, 0.0, 1e6, "end so long after the first message; 0: at its end")
+    paused: bool = switch(False, "wait for ~/pause with data: false")
     camera_topic: str = text("", "the recording's camera; empty: found by type")
     stamps: str = choice("now", ("now", "original"), "what the headers of its messages get")
 
