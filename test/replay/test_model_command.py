@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 from fakes import write_model
+from replay import make_bags
 
 from edge_pilot import cli
 
@@ -113,3 +114,33 @@ def test_a_classifier_of_others_reads_traffic_lights(check, tmp_path):
 
     assert status == 0
     assert all(float(line.split()[1].rstrip(",")) > 0.5 for line in report["found"])
+
+
+def test_two_models_run_beside_the_driving_one_at_their_own_rates(tmp_path):
+    beside = []
+    for name, rate in (("slow", "rate_hz: 5\n"), ("each", "")):
+        (tmp_path / name).mkdir()
+        path = mean_model(tmp_path / name)
+        card = path.with_suffix(".yaml")
+        card.write_text(rate + card.read_text().replace("name: mean", f"name: {name}"))
+        beside += ["--guest", str(path)]
+    bag = make_bags.write(tmp_path / "drive", make_bags.drive(20))  # 20 Hz
+    out = tmp_path / "replay.json"
+    alone = [
+        "replay",
+        "--bag",
+        str(bag),
+        "--model",
+        str(write_model(tmp_path)),
+        "--json",
+        str(out),
+    ]
+
+    cli.main(alone)
+    digest = json.loads(out.read_text())["total"]["digest"]
+    assert cli.main([*alone, *beside]) == 0
+
+    document = json.loads(out.read_text())
+    looked = [view["guest"] for view in document["guests"]]
+    assert (looked.count("slow"), looked.count("each")) == (5, 20)
+    assert document["total"]["digest"] == digest  # guests change nothing in how it drives

@@ -154,7 +154,7 @@ def test_the_intrinsics_are_played_too(tmp_path, observer):
 
 def test_a_part_is_played_after_a_pause(bag, observer):
     pictures = observer.heard[topics.CAMERA.name]
-    process = start(bag, start_s=0.1, end_s=0.25, paused="true")
+    process = start(bag, start_s=0.1, end_s=0.26, paused="true")
     client = observer.create_client(SetBool, "replay/pause")
     assert client.wait_for_service(10.0)
     time.sleep(3.0)  # until it would long have played

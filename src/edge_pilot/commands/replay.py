@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
-from edge_pilot import results
+from edge_pilot import guest_card, results
 from edge_pilot.card import ModelFile
 from edge_pilot.commands import (
     add_config_arguments,
     add_model_argument,
     load_config,
     load_model,
+    model_words,
     sources,
 )
 from edge_pilot.commands.sources import Source
 from edge_pilot.errors import BagError
-from edge_pilot.inference import backend
+from edge_pilot.inference import backend, guests
+from edge_pilot.inference.guests import Guest
 from edge_pilot.pipeline import Pipeline
 from edge_pilot.replay.camera import Intrinsics, find_intrinsics
 from edge_pilot.replay.evaluate import Evaluation, Event, evaluate, first_frames, total
@@ -44,6 +46,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--limit", metavar="N", type=_positive, default=sys.maxsize, help="stop after N frames"
     )
     parser.add_argument("--json", metavar="FILE", help="write all rows; - is standard output")
+    parser.add_argument(
+        "--guest", metavar="M.onnx", action="append", default=[], type=Path,
+        help="a model beside the driving one, at the rate of its card; may be repeated",
+    )  # fmt: skip
     add_model_argument(parser)
     add_config_arguments(parser)
 
@@ -60,8 +66,11 @@ def run(args: argparse.Namespace) -> int:
         model = load_model(config)
         engine = backend.load(model, config.pilot.threads)
         pipeline = Pipeline(config, model, engine, intrinsics.camera)
-        events = source.events(config, pipeline.reduction, observer.add)
-        evaluation = evaluate(pipeline, _shown(events, source, args.limit))
+        watchers = [guests.load(guest_card.load(path)) for path in args.guest]
+        reduction = 1 if watchers else pipeline.reduction  # guests want the whole picture
+        events = _shown(source.events(config, reduction, observer.add), source, args.limit)
+        views: list[dict[str, Any]] = []
+        evaluation = evaluate(pipeline, _watched(events, watchers, views))
     if not evaluation.rows:
         raise BagError(_say_nothing(args.bag, source, evaluation))
     sums, faults = total(evaluation), observer.faults()
@@ -83,6 +92,7 @@ def run(args: argparse.Namespace) -> int:
             topics=source.selection.names,
             stamps=source.clock.source,
             stamp_faults={name: fault._asdict() for name, fault in faults.items()},
+            guests=views,
             damaged=source.log.skipped.damaged,
         )
     return 1 if evaluation.unreadable or source.log.skipped.damaged else 0
@@ -96,6 +106,19 @@ def _shown(events: Iterator[Event], source: Source, limit: int) -> Iterator[Even
         for event in first_frames(events, limit):
             yield event
             bar.update(isinstance(event, Frame))
+
+
+def _watched(
+    events: Iterator[Event], watchers: Sequence[Guest], views: list[dict[str, Any]]
+) -> Iterator[Event]:
+    """Give the events on, and let each guest look at a picture when its rate lets it."""
+    for event in events:
+        if isinstance(event, Frame):
+            for guest in watchers:
+                if found := guest.watch(event):
+                    name, said = guest.file.card.name, model_words.summary(found)
+                    views.append({"stamp_ns": event.stamp_ns, "guest": name, "found": said})
+        yield event
 
 
 def _positive(text: str) -> int:
