@@ -135,9 +135,7 @@ class PilotConfig(Section):
 
     model: str = text("", "path of an ONNX model with its card beside it; empty: the shipped one")
     denoise: str = choice("none", ("none", "median", "bilateral"), "filter before the resize")
-    stamp_source: str = choice(
-        "header", ("header", "receive"), "whose time a picture carries; receive: wrong drivers"
-    )
+    stamp_source: str = choice("header", ("header", "receive"), "whose time a picture carries")
     backend: str = choice(
         "auto", ("auto", "tensorrt", "onnx", "torch"), "the inference engine; auto: the fastest"
     )
