@@ -27,7 +27,7 @@ EXTRAS = {
         "ros-jazzy-common-interfaces==5.3.6",
     ],
     "sim": ["panda3d==1.10.16", "commonroad-vehicle-models==3.0.2", "matplotlib>=3.7", "av>=12"],
-    "train": ["torch==2.13.0", "onnx>=1.16"],
+    "train": ["torch==2.13.0", "onnx>=1.16", "safetensors>=0.4"],
     "carla": ["carla==0.9.16"],
     "gpu": ["tensorrt>=10.3", "cuda-python>=12.4"],
     "cloud": [],
@@ -35,6 +35,7 @@ EXTRAS = {
     "dev": [
         *TEST,
         "import-linter>=2.1",
+        "mcap-ros2-support>=0.5",
         "mypy>=1.13",
         "onnx>=1.16",
         "ruff>=0.9",

@@ -4,7 +4,10 @@ from launch import LaunchDescription
 
 from edge_pilot.nodes.launching import car, common, node, override
 
-OVERRIDES = ["replay.bag", "replay.rate", "replay.loop", "replay.camera_topic", "replay.stamps"]
+OVERRIDES = [
+    "replay.bag", "replay.rate", "replay.loop", "replay.camera_topic", "replay.stamps",
+    "replay.start_s", "replay.end_s", "replay.paused",
+]  # fmt: skip
 
 
 def generate_launch_description() -> LaunchDescription:

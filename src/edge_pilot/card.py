@@ -21,6 +21,7 @@ from edge_pilot.errors import ModelError
 from edge_pilot.types import KINDS, EgoState
 
 PRECISIONS = ("fp32", "fp16", "int8")
+MAX_HISTORY_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class InputSpec:
 
     The network sees the rows `crop_top_px` to `crop_bottom_px` of the picture of `camera`, a
     camera without distortion, resized to `width_px` by `height_px`, in RGB, as (x / 255 - mean)
-    / std.
+    / std. Where `history_s` names ages, the pictures of so long ago follow in the channels.
     """
 
     width_px: int
@@ -53,6 +54,12 @@ class InputSpec:
     crop_bottom_px: int
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
+    history_s: tuple[float, ...] = ()  # ascending
+
+    @property
+    def channels(self) -> int:
+        """Those of the network's image: three for each picture."""
+        return 3 * (1 + len(self.history_s))
 
 
 @dataclass(frozen=True)
@@ -159,6 +166,9 @@ def _check(card: ModelCard) -> None:
         raise ValueError(f"kinds that are not known: {', '.join(sorted(map(str, unknown)))}")
     if card.precision not in PRECISIONS:
         raise ValueError(f"a precision that is not of {', '.join(PRECISIONS)}")
+    ages = (0.0, *card.input.history_s)
+    if any(older <= newer for newer, older in pairwise(ages)) or ages[-1] > MAX_HISTORY_S:
+        raise ValueError(f"history_s that does not ascend from 0 to {MAX_HISTORY_S} at most")
     distances = (0.0, *card.path_distances_m)
     if len(distances) < 2 or any(far <= near for near, far in pairwise(distances)):
         raise ValueError("path_distances_m that do not ascend from 0")

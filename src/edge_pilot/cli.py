@@ -56,6 +56,12 @@ COMMANDS = {
         "edge_pilot.commands.bench", "measure image to command, beside a floor and a plain node"
     ),
     "replay": Command("edge_pilot.commands.replay", "drive through a recorded bag"),
+    "inspect": Command("edge_pilot.commands.inspect", "say what is in a log, and what is wrong"),
+    "evaluate": Command(
+        "edge_pilot.commands.evaluate", "compare a model with what a human did in a log"
+    ),
+    "model": Command("edge_pilot.commands.model", "check an ONNX model of anybody's"),
+    "convert": Command("edge_pilot.commands.convert", "make a clean rosbag2 of any log"),
 }
 EXTRAS = {  # of setup.py, by the package that is missing without it
     "panda3d": "sim",
@@ -64,6 +70,7 @@ EXTRAS = {  # of setup.py, by the package that is missing without it
     "vehiclemodels": "sim",
     "torch": "train",
     "onnx": "train",
+    "safetensors": "train",
     "rclpy": "ros",
 }
 

@@ -135,9 +135,7 @@ class PilotConfig(Section):
 
     model: str = text("", "path of an ONNX model with its card beside it; empty: the shipped one")
     denoise: str = choice("none", ("none", "median", "bilateral"), "filter before the resize")
-    stamp_source: str = choice(
-        "header", ("header", "receive"), "whose time a picture carries; receive: wrong drivers"
-    )
+    stamp_source: str = choice("header", ("header", "receive"), "whose time a picture carries")
     backend: str = choice(
         "auto", ("auto", "tensorrt", "onnx", "torch"), "the inference engine; auto: the fastest"
     )
@@ -236,9 +234,12 @@ class SimConfig(Section):
 class ReplayConfig(Section):
     """The node that plays a recording as if its sensors were there."""
 
-    bag: str = text("", "path of a rosbag2 folder, .mcap or .db3 file")
+    bag: str = text("", "[KIND:]PATH of a log: a rosbag2, a Donkeycar tub ...")
     rate: float = number(1.0, 0.01, 100.0, "how much faster than it was recorded")
     loop: bool = switch(False, "begin again at the end")
+    start_s: float = number(0.0, 0.0, 1e6, "skip so much of the beginning")
+    end_s: float = number(0.0, 0.0, 1e6, "end so long after the first message; 0: at its end")
+    paused: bool = switch(False, "wait for ~/pause with data: false")
     camera_topic: str = text("", "the recording's camera; empty: found by type")
     stamps: str = choice("now", ("now", "original"), "what the headers of its messages get")
 

@@ -171,7 +171,7 @@ def from_compressed_reduced(data: Buffer, format: str, reduction: int) -> tuple[
     if "compressedDepth" in format or not any(name in format for name in ("jpeg", "jpg", "png")):
         raise ImageError(f"expected a jpeg or png picture, got the format {format!r}")
     file = bytes(data)
-    if not _is_whole(file):
+    if not is_whole(file):
         raise ImageError(f"expected a whole JPEG or PNG, got {len(file)} bytes that are not one")
     reduction = reduction if file.startswith(JPEG) else 1
     flags = REDUCTIONS[reduction] | cv2.IMREAD_IGNORE_ORIENTATION
@@ -211,7 +211,7 @@ def _check(layout: Layout, encoding: str, width: int, height: int, step: int) ->
         )
 
 
-def _is_whole(file: bytes) -> bool:
+def is_whole(file: bytes) -> bool:
     """Look for the end mark, since some decoders fill up a cut picture with grey.
 
     JPEG (ITU-T T.81, B.1): EOI follows the last scan; a thumbnail's EOI comes before it.

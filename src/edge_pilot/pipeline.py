@@ -59,7 +59,8 @@ class Pipeline:
         return self._preprocessor.reduction
 
     def reset(self) -> None:
-        """Forget what is around the car."""
+        """Forget what is around the car, and what it saw."""
+        self._preprocessor.forget()
         self._tracker = Tracker()
         self._cruise = Cruise(self._config.control)
 
@@ -81,7 +82,9 @@ class Pipeline:
         Raises:
             ImageError: the picture has another size than its camera.
         """
-        image = self._preprocessor.tensor(frame.image, frame.reduction)  # (1, 3, H, W)
+        image = self._preprocessor.tensor(  # (1, C, H, W)
+            frame.image, frame.reduction, frame.stamp_ns
+        )
         lap("preprocess")
         outputs = self._backend.run(image, encode_state(ego, self._card))
         lap("infer")

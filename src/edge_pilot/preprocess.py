@@ -8,7 +8,9 @@ Coordinates are OpenCV's: whole numbers are the centres of pixels.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from bisect import bisect_right
+from collections import deque
+from collections.abc import Callable, Sequence
 from typing import TypeAlias, cast
 
 import cv2
@@ -17,7 +19,7 @@ import numpy as np
 from edge_pilot.card import CameraModel, InputSpec, resized
 from edge_pilot.errors import ConfigError, ImageError, ModelError
 from edge_pilot.images import REDUCTIONS
-from edge_pilot.types import Floats, Image, Tensor
+from edge_pilot.types import NANOSECONDS, Floats, Image, Tensor
 
 DENOISERS: dict[str, Callable[[Image], Image]] = {
     "none": lambda image: image,
@@ -25,6 +27,8 @@ DENOISERS: dict[str, Callable[[Image], Image]] = {
     "bilateral": lambda image: cast("Image", cv2.bilateralFilter(image, 5, 25.0, 2.0)),
 }
 _SAME_VIEW = 3e-4  # of the picture's size: 0.1 px of 320
+MAX_GAP_NS = NANOSECONDS // 2  # between two pictures of one past
+JITTER_NS = NANOSECONDS // 100  # by so much a picture may come later than its age says
 _NOWHERE_PX = -8.0  # so far outside the picture that interpolation gives black
 
 
@@ -52,10 +56,12 @@ class Preprocessor:
         self._spec, self._camera = spec, camera
         self._denoise = denoise
         self._views = {1: _make_view(spec, camera)}  # by the reduction of the picture
-        self._tensor = np.empty((1, 3, spec.height_px, spec.width_px), np.float32)
-        mean, std = np.array(spec.mean), np.array(spec.std)
-        self._scale = (1 / (255 * std)).astype(np.float32).reshape(3, 1, 1)
-        self._offset = (-mean / std).astype(np.float32).reshape(3, 1, 1)
+        self._tensor = np.empty((1, spec.channels, spec.height_px, spec.width_px), np.float32)
+        self._past: deque[tuple[int, Image]] = deque()
+        pictures = 1 + len(spec.history_s)
+        mean, std = np.tile(spec.mean, pictures), np.tile(spec.std, pictures)
+        self._scale = (1 / (255 * std)).astype(np.float32).reshape(-1, 1, 1)
+        self._offset = (-mean / std).astype(np.float32).reshape(-1, 1, 1)
 
     @property
     def reduction(self) -> int:
@@ -89,19 +95,44 @@ class Preprocessor:
         return view.sample(DENOISERS[self._denoise](seen))[..., ::order]
 
     def normalise(self, crops: Image, out: Tensor | None = None) -> Tensor:
-        """Turn crops (B, h, w, 3), or one (h, w, 3), into (x / 255 - mean) / std (B, 3, h, w)."""
-        channels = crops.reshape(-1, *crops.shape[-3:]).transpose(0, 3, 1, 2)  # (B, 3, h, w)
+        """Turn crops (B, h, w, C), or one (h, w, C), into (x / 255 - mean) / std (B, C, h, w).
+
+        A crop of three channels is its own past, where the network wants one.
+        """
+        if crops.shape[-1] < self._spec.channels:
+            crops = np.tile(crops, self._spec.channels // crops.shape[-1])
+        channels = crops.reshape(-1, *crops.shape[-3:]).transpose(0, 3, 1, 2)  # (B, C, h, w)
         tensor: Tensor = np.empty(channels.shape, np.float32) if out is None else out
         np.multiply(channels, self._scale, out=tensor)
         tensor += self._offset
         return tensor
 
-    def tensor(self, image: Image, reduction: int = 1) -> Tensor:
-        """Give the network's input (1, 3, height, width) for one picture; see `crop`.
+    def tensor(self, image: Image, reduction: int = 1, stamp_ns: int = 0) -> Tensor:
+        """Give the network's input (1, C, height, width) for one picture; see `crop`.
 
-        It is the same array each time.
+        It is the same array each time. Where the network wants a past, pictures are to be given
+        in the order of their stamps; after a gap it begins anew.
         """
-        return self.normalise(self.crop(image, reduction), self._tensor)
+        crop = self.crop(image, reduction)
+        if self._spec.history_s:
+            crop = self._with_past(crop, stamp_ns)
+        return self.normalise(crop, self._tensor)
+
+    def forget(self) -> None:
+        """Begin anew."""
+        self._past.clear()
+
+    def _with_past(self, crop: Image, stamp_ns: int) -> Image:
+        """Give the crop (h, w, C) with those before it."""
+        past, ages_ns = self._past, [round(age * NANOSECONDS) for age in self._spec.history_s]
+        if past and not 0 < stamp_ns - past[-1][0] <= MAX_GAP_NS:
+            past.clear()
+        past.append((stamp_ns, crop.copy()))
+        while len(past) > 1 and past[1][0] <= stamp_ns - ages_ns[-1]:
+            past.popleft()
+        stamps = [stamp for stamp, _ in past]
+        chosen = [past[at_age(stamps, stamp_ns - age)][1] for age in ages_ns]
+        return np.concatenate([past[-1][1], *chosen], axis=2)
 
     def _view(self, reduction: int) -> _Scaled | _Reprojected:
         if reduction not in self._views:
@@ -121,6 +152,11 @@ class Preprocessor:
                 f"expected a picture of {camera.width_px}x{camera.height_px} pixels{by} as its "
                 f"camera says, got {width}x{height}"
             )
+
+
+def at_age(stamps_ns: Sequence[int], wanted_ns: int) -> int:
+    """Give the newest of ascending stamps that is not later than wanted, or else the first."""
+    return max(bisect_right(stamps_ns, wanted_ns + JITTER_NS) - 1, 0)
 
 
 def _make_view(spec: InputSpec, camera: CameraModel | None) -> _Scaled | _Reprojected:

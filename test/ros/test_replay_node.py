@@ -17,6 +17,7 @@ from edge_pilot.replay.stamps import header_stamp, restamp
 
 rclpy = pytest.importorskip("rclpy")
 ros = pytest.importorskip("edge_pilot.nodes.ros")
+SetBool = pytest.importorskip("std_srvs.srv").SetBool
 QoSProfile = pytest.importorskip("rclpy.qos").QoSProfile
 
 pytestmark = [
@@ -149,3 +150,18 @@ def test_the_intrinsics_are_played_too(tmp_path, observer):
     status, _ = end(listen(observer, start(write(tmp_path / "bag", drive(2) + infos))))
 
     assert status == 0 and len(observer.heard[topics.CAMERA_INFO.name]) == 1
+
+
+def test_a_part_is_played_after_a_pause(bag, observer):
+    pictures = observer.heard[topics.CAMERA.name]
+    process = start(bag, start_s=0.1, end_s=0.26, paused="true")
+    client = observer.create_client(SetBool, "replay/pause")
+    assert client.wait_for_service(10.0)
+    time.sleep(3.0)  # until it would long have played
+    assert not pictures
+
+    client.call_async(SetBool.Request(data=False))
+    status, errors = end(listen(observer, process))
+
+    assert status == 0 and "Traceback" not in errors
+    assert len(pictures) == 4

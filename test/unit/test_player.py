@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from edge_pilot.replay.bags import Message
-from edge_pilot.replay.player import Player
+from edge_pilot.replay.player import Player, between
+from edge_pilot.types import NANOSECONDS
 
 START = 1_700_000_000_000_000_000
 
@@ -43,3 +44,10 @@ def test_nothing_is_over_at_once():
     one = player()
 
     assert one.is_over and one.wait_ns(5) == 0 and play(one, 5) == []
+
+
+def test_a_part_begins_and_ends_so_long_after_the_first_message():
+    messages = [Message("/a", "t", 5 + second * NANOSECONDS, b"") for second in range(6)]
+
+    assert list(between(iter(messages), 2.0, 4.0)) == messages[2:5]
+    assert list(between(iter(messages), 0.0, 0.0)) == messages

@@ -66,7 +66,7 @@ def _alone_s(path: Path, model: ModelFile, engine: Backend, reduction: int) -> f
     state = np.zeros((1, len(model.card.state)), np.float32)
     begun = time.perf_counter()
     with open_bag(path) as bag:
-        for message in bag.messages([select(bag).camera.name]):
+        for message in bag.messages([select(bag).names["camera"]]):
             said = bags.decode(message)
             from_compressed_reduced(said.data, said.format, reduction)
             engine.run(image, state)

@@ -141,7 +141,8 @@ def recorded(path: Path, card: ModelCard, config: Config) -> list[Sample]:
         selection = select(bag, config.replay.camera_topic)
         clock = stamps.choose("auto", sample_stamps(bag, selection.driving))
         view = Preprocessor(card.input, find_intrinsics(bag, selection, config.camera).camera)
-        every, count = -(-selection.camera.count // MOST), 0
+        pictures = selection.camera.count if selection.camera else 0
+        every, count = max(1, -(-pictures // MOST)), 0
         for event in read_events(bag, selection, clock):
             if isinstance(event, Imu):
                 ego.add_imu(event)

@@ -4,78 +4,52 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from tqdm import tqdm
 
-from edge_pilot import results
+from edge_pilot import guest_card, results
 from edge_pilot.card import ModelFile
-from edge_pilot.commands import add_config_arguments, add_model_argument, load_config, load_model
-from edge_pilot.config import Config
+from edge_pilot.commands import (
+    add_config_arguments,
+    add_model_argument,
+    load_config,
+    load_model,
+    model_words,
+    sources,
+)
+from edge_pilot.commands.sources import Source
 from edge_pilot.errors import BagError
-from edge_pilot.inference import backend
+from edge_pilot.inference import backend, guests
+from edge_pilot.inference.guests import Guest
 from edge_pilot.pipeline import Pipeline
-from edge_pilot.replay import stamps
-from edge_pilot.replay.bags import Bag, BagTopic, open_bag
 from edge_pilot.replay.camera import Intrinsics, find_intrinsics
 from edge_pilot.replay.evaluate import Evaluation, Event, evaluate, first_frames, total
-from edge_pilot.replay.events import read_events, sample_stamps
-from edge_pilot.replay.selection import Selection, select
+from edge_pilot.replay.selection import Selection
+from edge_pilot.replay.stamp_faults import StampFaults, StampObserver
 from edge_pilot.types import Frame
 
 EXAMPLES = (
     "edge_pilot replay --bag my_drive/",
     "edge_pilot replay --bag drive.mcap --camera-topic /front/image_raw --json out/replay.json",
-    "edge_pilot replay --bag drive.db3 --steering-topic /steering_deg --steering-scale 0.01745",
+    "edge_pilot replay --bag drive.db3 --steering-topic /steering --steering-scale deg,right",
 )
-
-
-class Source(NamedTuple):
-    """How a bag is read."""
-
-    topics: tuple[BagTopic, ...]
-    selection: Selection
-    clock: stamps.Clock
-    intrinsics: Intrinsics
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this command."""
-    parser.add_argument(
-        "--bag", metavar="PATH", required=True, type=Path, help="a rosbag2 folder, .mcap or .db3"
-    )
-    parser.add_argument(
-        "--camera-topic",
-        metavar="TOPIC",
-        default="",
-        help="default: replay.camera_topic, or found by type",
-    )
-    parser.add_argument(
-        "--steering-topic",
-        metavar="TOPIC",
-        default="",
-        help="what the human did: a JointState that names steering, a Float32 or a Float64; "
-        "default: driver/command",
-    )
-    parser.add_argument(
-        "--steering-scale",
-        metavar="FACTOR",
-        type=float,
-        default=1.0,
-        help="turns that into rad at the road wheel, positive left (default: 1)",
-    )
-    parser.add_argument(
-        "--stamps",
-        choices=stamps.SOURCES,
-        default="auto",
-        help="whose time counts; auto: the headers' where they are sound, else the recorder's",
-    )
+    parser.add_argument("--bag", metavar="LOG", required=True, help=sources.help_text())
+    sources.add_arguments(parser)
     parser.add_argument(
         "--limit", metavar="N", type=_positive, default=sys.maxsize, help="stop after N frames"
     )
     parser.add_argument("--json", metavar="FILE", help="write all rows; - is standard output")
+    parser.add_argument(
+        "--guest", metavar="M.onnx", action="append", default=[], type=Path,
+        help="a model beside the driving one, at the rate of its card; may be repeated",
+    )  # fmt: skip
     add_model_argument(parser)
     add_config_arguments(parser)
 
@@ -86,19 +60,27 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         InputError: the bag, the model or the configuration cannot be used.
     """
-    config = load_config(args)
-    with open_bag(args.bag) as bag:
-        source = _inspect(bag, args, config)
+    config, observer = load_config(args), StampObserver()
+    with sources.open_source(args.bag, args, config) as source:
+        intrinsics = find_intrinsics(source.log, source.selection, config.camera)
         model = load_model(config)
         engine = backend.load(model, config.pilot.threads)
-        pipeline = Pipeline(config, model, engine, source.intrinsics.camera)
-        evaluation = evaluate(pipeline, _read(bag, source, args, pipeline.reduction))
+        pipeline = Pipeline(config, model, engine, intrinsics.camera)
+        watchers = [guests.load(guest_card.load(path)) for path in args.guest]
+        reduction = 1 if watchers else pipeline.reduction  # guests want the whole picture
+        events = _shown(source.events(config, reduction, observer.add), source, args.limit)
+        views: list[dict[str, Any]] = []
+        evaluation = evaluate(pipeline, _watched(events, watchers, views))
     if not evaluation.rows:
         raise BagError(_say_nothing(args.bag, source, evaluation))
-    sums = total(evaluation)
-    lines = [f"bag       {args.bag}", *_say_source(source), f"model     {_name(model)}"]
+    sums, faults = total(evaluation), observer.faults()
+    lines = [
+        f"bag       {args.bag}",
+        *_say_source(source, intrinsics),
+        f"model     {_name(model)}",
+    ]
     stream = sys.stderr if args.json == results.STANDARD_OUTPUT else sys.stdout
-    stream.write("\n".join([*lines, *_say_outcome(evaluation, sums)]) + "\n")
+    stream.write("\n".join([*lines, *_say_faults(faults), *_say_outcome(evaluation, sums)]) + "\n")
     if args.json:
         results.write(
             args.json,
@@ -106,33 +88,37 @@ def run(args: argparse.Namespace) -> int:
             model=model,
             results=evaluation.rows,
             total=sums,
-            bag=args.bag.name,
+            bag=Path(args.bag).name,
             topics=source.selection.names,
             stamps=source.clock.source,
+            stamp_faults={name: fault._asdict() for name, fault in faults.items()},
+            guests=views,
+            damaged=source.log.skipped.damaged,
         )
-    return 1 if evaluation.unreadable else 0
+    return 1 if evaluation.unreadable or source.log.skipped.damaged else 0
 
 
-def _inspect(bag: Bag, args: argparse.Namespace, config: Config) -> Source:
-    """Find out how to read a bag."""
-    camera_topic = args.camera_topic or config.replay.camera_topic
-    selection = select(bag, camera_topic, args.steering_topic)
-    return Source(
-        topics=bag.topics,
-        selection=selection,
-        clock=stamps.choose(args.stamps, sample_stamps(bag, selection.driving)),
-        intrinsics=find_intrinsics(bag, selection, config.camera),
-    )
-
-
-def _read(bag: Bag, source: Source, args: argparse.Namespace, reduction: int) -> Iterator[Event]:
-    """Give the events, and show on a terminal how many frames have passed."""
-    events = read_events(bag, source.selection, source.clock, args.steering_scale, reduction)
-    frames = min(source.selection.camera.count, args.limit)
+def _shown(events: Iterator[Event], source: Source, limit: int) -> Iterator[Event]:
+    """Give the events up to a frame, and show on a terminal how many frames have passed."""
+    camera = source.selection.camera
+    frames = min(camera.count if camera else 0, limit)
     with tqdm(total=frames, unit="frame", disable=None) as bar:
-        for event in first_frames(events, args.limit):
+        for event in first_frames(events, limit):
             yield event
             bar.update(isinstance(event, Frame))
+
+
+def _watched(
+    events: Iterator[Event], watchers: Sequence[Guest], views: list[dict[str, Any]]
+) -> Iterator[Event]:
+    """Give the events on, and let each guest look at a picture when its rate lets it."""
+    for event in events:
+        if isinstance(event, Frame):
+            for guest in watchers:
+                if found := guest.watch(event):
+                    name, said = guest.file.card.name, model_words.summary(found)
+                    views.append({"stamp_ns": event.stamp_ns, "guest": name, "found": said})
+        yield event
 
 
 def _positive(text: str) -> int:
@@ -141,26 +127,38 @@ def _positive(text: str) -> int:
     raise argparse.ArgumentTypeError(f"expected a whole number above 0, got {text!r}")
 
 
-def _say_nothing(path: Path, source: Source, evaluation: Evaluation) -> str:
+def _say_nothing(path: str, source: Source, evaluation: Evaluation) -> str:
     reasons = [item.reason for item in evaluation.unreadable] or ["none at all"]
-    return f"expected pictures on {source.selection.camera.name} in {path}, got: {reasons[0]}"
+    return f"expected pictures on {source.selection.names['camera']} in {path}, got: {reasons[0]}"
 
 
-def _say_source(source: Source) -> list[str]:
+def _say_source(source: Source, intrinsics: Intrinsics) -> list[str]:
     used = [topic for topic in source.selection if topic]
-    unused = [topic for topic in source.topics if topic not in used]
+    unused = [topic for topic in source.log.topics if topic not in used]
     return [
         *(f"topic     {topic.name} ({topic.type}, {topic.count} messages)" for topic in used),
         f"skipped   {sum(t.count for t in unused)} messages on {len(unused)} other topics",
         f"stamps    {source.clock.source}: {source.clock.reason}",
-        f"lens      {source.intrinsics.source}",
+        *(f"skipped   {line}" for line in source.log.skipped.lines()),
+        *([f"steering  {source.unit.reason}"] if source.selection.steering else []),
+        f"lens      {intrinsics.source}",
         f"motion    {_say_motion(source.selection)}",
     ]
 
 
 def _say_motion(selection: Selection) -> str:
-    known = [name for name, topic in (("imu", selection.imu), ("odom", selection.odom)) if topic]
+    known = [name for name in ("imu", "odom", "speed") if name in selection.names]
     return " and ".join(known) or "unknown: the car is taken to stand"
+
+
+def _say_faults(faults: Mapping[str, StampFaults]) -> list[str]:
+    """Say what is wrong with the stamps, where anything is."""
+    return [
+        f"stamps    {name}: {fault.gaps} gaps (longest {fault.longest_gap_s:.2f} s), "
+        f"{fault.reordered} out of order, {fault.repeated} equal, {fault.jumps} jumps"
+        for name, fault in faults.items()
+        if fault.total
+    ]
 
 
 def _say_outcome(evaluation: Evaluation, sums: Mapping[str, Any]) -> list[str]:

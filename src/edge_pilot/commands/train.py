@@ -21,7 +21,7 @@ from tqdm import tqdm
 from edge_pilot import card as cards
 from edge_pilot import results
 from edge_pilot.card import InputSpec, ModelCard, ModelFile
-from edge_pilot.commands import add_config_arguments, load_config
+from edge_pilot.commands import add_config_arguments, load_config, sources, train_logs
 from edge_pilot.config import CameraConfig, Config
 from edge_pilot.inference import backend
 from edge_pilot.learning.export import export
@@ -39,7 +39,9 @@ from edge_pilot.types import KINDS, Command, EgoState, Frame, Image
 EXAMPLES = (
     "edge_pilot train --out out/pilot.onnx",
     "edge_pilot train --seed 7 --roads 60 --epochs 20 --out out/bigger.onnx",
+    "edge_pilot train --data donkeycar:data/tub --data drive.mcap --out out/mine.onnx",
 )
+EPOCHS = 8
 FIRST_ROAD = 1_000_000  # seeds below are for driving: no road is both learned and judged
 TEST_ROADS = 2
 WIDTH_PX = 320  # of the network's input: a pedestrian 30 m away is 11 pixels tall
@@ -62,17 +64,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, help="of roads, weights and order")
     parser.add_argument("--roads", type=int, default=48, help="that the expert drives")
     parser.add_argument("--own-roads", type=int, default=12, help="that the student drives")
-    parser.add_argument("--epochs", type=int, default=8, help="over the final set")
+    parser.add_argument(
+        "--epochs", type=int, help=f"over the final set; default: {EPOCHS}, on logs 12"
+    )
     parser.add_argument("--threads", type=int, default=2, help="of the training itself")
     parser.add_argument(
         "--bfloat16", action="store_true", help="train twice as fast on a CPU that has AVX512_BF16"
     )
     parser.add_argument("--json", metavar="FILE", help="write the result here; -: to stdout")
+    train_logs.add_arguments(parser)
+    sources.add_arguments(parser)
     add_config_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Train, export, and say how good the labels are met on roads that were not trained on."""
+    if args.data:
+        return train_logs.run(args)
+    args.epochs = args.epochs or EPOCHS
     config, started = load_config(args), time.monotonic()
     card, first = card_for(config.camera), FIRST_ROAD * (1 + args.seed)
     torch.manual_seed(args.seed)
@@ -183,7 +192,7 @@ def _train(
             bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
             bar.update()
 
-        return train(model, card, samples, recipe, seed, show)
+        return train(model, card, samples, recipe, seed, show).loss
 
 
 def _provenance(

@@ -27,7 +27,8 @@ class Backend(Protocol):
         """Compute every output, by name.
 
         Args:
-            image: (B, 3, H, W), normalised as the card says; B is 1 where the engine is fixed.
+            image: (B, C, H, W), three channels a picture, normalised as the card says; B is 1
+                where the engine is fixed.
             state: (B, S), scaled as the card says.
         """
         ...
@@ -97,7 +98,10 @@ def choose(name: str, model: ModelFile, settings: Settings) -> Loaded:
 def input_shapes(card: ModelCard) -> dict[str, tuple[int, ...]]:
     """Give the shape of each input for one frame."""
     spec = card.input
-    return {"image": (1, 3, spec.height_px, spec.width_px), "state": (1, len(card.state))}
+    return {
+        "image": (1, spec.channels, spec.height_px, spec.width_px),
+        "state": (1, len(card.state)),
+    }
 
 
 def _load(name: str, model: ModelFile, settings: Settings) -> Loaded:

@@ -47,7 +47,7 @@ def frames(card: ModelCard) -> Iterator[tuple[Tensor, Tensor]]:
         ConfigError: the pictures are not where the package was installed.
     """
     view = Preprocessor(card.input)
-    for number, picture in enumerate(_pictures()):
+    for number, picture in enumerate(pictures()):
         speed_mps, yaw_rate_radps = MOTIONS[number % len(MOTIONS)]
         state = encode_state(EgoState(0, speed_mps, yaw_rate_radps), card)
         yield view.normalise(view.crop(picture)), state
@@ -88,7 +88,12 @@ def _rms(values: Floats) -> float:
     return float(np.sqrt(np.mean(np.square(values))))
 
 
-def _pictures() -> list[Image]:
+def pictures() -> list[Image]:
+    """Give the golden pictures, RGB.
+
+    Raises:
+        EngineError: they cannot be read.
+    """
     strip = cv2.imread(str(resources.find(FILE)), cv2.IMREAD_COLOR)
     if strip is None:
         raise EngineError(f"expected pictures in {resources.find(FILE)}, got none")

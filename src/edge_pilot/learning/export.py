@@ -28,7 +28,7 @@ def export(
     The batch normalisation is folded into the convolutions by the exporter.
     """
     model.eval()
-    shape = (1, 3, card.input.height_px, card.input.width_px)
+    shape = (1, card.input.channels, card.input.height_px, card.input.width_px)
     dynamic = {name: {0: "batch"} for name in ("image", "state", *outputs_of(card))}
     buffer = io.BytesIO()
     with warnings.catch_warnings():

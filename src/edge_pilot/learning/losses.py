@@ -23,17 +23,22 @@ EPSILON = 1e-4
 OBSTACLES = 0.5  # weight beside the lane, whose gradients are smaller
 
 
-def loss(outputs: tuple[Tensor, ...], labels: dict[str, Tensor], scale: Tensor) -> Tensor:
-    """Give the loss of a batch; `scale` (N,) is the usual size of each path offset."""
+def loss(
+    outputs: tuple[Tensor, ...], labels: dict[str, Tensor], scale: Tensor, size: float = 1.0
+) -> Tensor:
+    """Give the loss of a batch; `scale` (N,) is the usual size of each path offset.
+
+    `size` is that of the car, as `model.PilotNet` has it.
+    """
     out = dict(zip(OUTPUTS + OBSTACLE_OUTPUTS, outputs, strict=False))
-    value = _lane(out, labels, scale)
+    value = _lane(out, labels, scale, size)
     if "obstacle_heat" in out:
         found = _obstacles(out["obstacle_heat"], out["obstacle_box"], labels["boxes"])
         value = value + OBSTACLES * found
     return value
 
 
-def _lane(out: dict[str, Tensor], labels: dict[str, Tensor], scale: Tensor) -> Tensor:
+def _lane(out: dict[str, Tensor], labels: dict[str, Tensor], scale: Tensor, size: float) -> Tensor:
     """Give the loss of path, curvature, offset and heading.
 
     Path and curvature: the Gaussian likelihood, weighted by the standard deviation that it
@@ -44,11 +49,11 @@ def _lane(out: dict[str, Tensor], labels: dict[str, Tensor], scale: Tensor) -> T
         out["path"] / scale, out["path_log_variance"] - shift, labels["path"] / scale
     )
     curvature = _likelihood(
-        out["curvature"] / CURVATURE_SCALE,
-        out["curvature_log_variance"] - 2.0 * math.log(CURVATURE_SCALE),
-        labels["curvature"] / CURVATURE_SCALE,
+        out["curvature"] * (size / CURVATURE_SCALE),
+        out["curvature_log_variance"] - 2.0 * math.log(CURVATURE_SCALE / size),
+        labels["curvature"] * (size / CURVATURE_SCALE),
     )
-    offset = _huber((out["lane_offset"] - labels["lane_offset"]) / OFFSET_SCALE)
+    offset = _huber((out["lane_offset"] - labels["lane_offset"]) / (OFFSET_SCALE * size))
     heading = _huber((out["heading_error"] - labels["heading_error"]) / HEADING_SCALE)
     return path + 0.3 * curvature + 0.5 * offset + 0.5 * heading
 

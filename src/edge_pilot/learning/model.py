@@ -36,20 +36,25 @@ RARE = -4.0  # log odds of a cell to hold a box's middle, before anything is lea
 
 
 class PilotNet(nn.Module):
-    """Image (B, 3, H, W) and state (B, S) to the tensors of `perception.heads.outputs_of`."""
+    """Image (B, C, H, W) and state (B, S) to the tensors of `perception.heads.outputs_of`."""
 
     path_scale: Tensor  # (N,) m, the usual size of each offset
 
-    def __init__(self, card: ModelCard) -> None:
+    def __init__(self, card: ModelCard, size: float = 1.0) -> None:
+        """Make a network for a car that is `size` times as large as the usual one.
+
+        A model car's bends are as much tighter as it is shorter, and its lanes as narrow.
+        """
         super().__init__()
+        self.size = size
         self.mixed = False  # of the convolutions, while training: faster where the CPU has it
-        layers, before = [], 3
+        layers, before = [], card.input.channels
         for channels, stride, kernel in zip(CHANNELS, STRIDES, KERNELS, strict=True):
             layers.append(_convolution(before, channels, stride, kernel))
             before = channels
         self.eye = nn.ModuleList(layers)
         with torch.no_grad():
-            empty = torch.zeros(1, 3, card.input.height_px, card.input.width_px)
+            empty = torch.zeros(2, card.input.channels, card.input.height_px, card.input.width_px)
             flat = self._look(empty)[-1].flatten(1).shape[1]
         self.features = nn.Sequential(nn.Dropout(0.1), nn.Linear(flat, FEATURES), nn.ReLU())
         self.state = nn.Sequential(nn.Linear(len(card.state), 16), nn.ReLU())
@@ -57,8 +62,8 @@ class PilotNet(nn.Module):
         self.heads = nn.Linear(FEATURES + 16, 2 * self.count + 4)
         self.obstacles = _ObstacleHead(len(card.kinds)) if card.kinds else None
         # A bend of radius R leaves the tangent by d^2 / 2R; 0.4 m is the car's own straying.
-        distances = torch.tensor(card.path_distances_m)
-        self.register_buffer("path_scale", 0.4 + distances**2 / 200.0)
+        distances = torch.tensor(card.path_distances_m) / size
+        self.register_buffer("path_scale", size * (0.4 + distances**2 / 200.0))
 
     def forward(self, image: Tensor, state: Tensor) -> tuple[Tensor, ...]:
         """Give the tensors of `outputs_of` the card, in that order, in SI units and pixels."""
@@ -71,9 +76,9 @@ class PilotNet(nn.Module):
         lane = (
             path * self.path_scale,
             _bounded(path_lv) + 2.0 * torch.log(self.path_scale),
-            rest[:, 0:1] * CURVATURE_SCALE,
-            _bounded(rest[:, 1:2]) + 2.0 * math.log(CURVATURE_SCALE),
-            rest[:, 2:3] * OFFSET_SCALE,
+            rest[:, 0:1] * (CURVATURE_SCALE / self.size),
+            _bounded(rest[:, 1:2]) + 2.0 * math.log(CURVATURE_SCALE / self.size),
+            rest[:, 2:3] * (OFFSET_SCALE * self.size),
             rest[:, 3:4] * HEADING_SCALE,
         )
         return lane if maps is None else (*lane, *_boxes(maps.float()))

@@ -20,11 +20,12 @@ from typing import Any, NamedTuple
 import yaml
 from rosbags.rosbag2 import Reader, ReaderError
 from rosbags.serde import SerdeError
-from rosbags.typesys import Stores, get_typestore
+from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
 from edge_pilot.errors import BagError
 from edge_pilot.replay import mcap
+from edge_pilot.replay.skips import Skips
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -34,6 +35,15 @@ else:
 STORAGES = (".mcap", ".db3")
 COMPRESSED = (".zstd", ".zst")
 MAX_MESSAGE_BYTES = 2**30
+DEFINITIONS = {  # beyond common_interfaces
+    "ackermann_msgs/msg/AckermannDrive": "float32 steering_angle\n"
+    "float32 steering_angle_velocity\nfloat32 speed\nfloat32 acceleration\nfloat32 jerk\n",
+    "ackermann_msgs/msg/AckermannDriveStamped": "std_msgs/Header header\n"
+    "ackermann_msgs/AckermannDrive drive\n",
+    "carla_msgs/msg/CarlaEgoVehicleControl": "std_msgs/Header header\nfloat32 throttle\n"
+    "float32 steer\nfloat32 brake\nbool hand_brake\nbool reverse\nint32 gear\n"
+    "bool manual_gear_shift\n",
+}
 
 
 @dataclass(frozen=True)
@@ -62,6 +72,8 @@ class Bag:
     ) -> None:
         self.path = path
         self.topics = _merged_topics(readers)
+        self.steering_factor: float | None = None  # a recording does not say
+        self.skipped = Skips()
         self._readers = readers
         self._unpack = unpack
 
@@ -119,16 +131,20 @@ def decode(message: Message) -> Any:
         BagError: its bytes do not hold what the type says.
     """
     try:
-        return _types().deserialize_cdr(message.data, message.type)
+        return types().deserialize_cdr(message.data, message.type)
     except (SerdeError, UnicodeDecodeError) as error:
         raise BagError(f"expected a {message.type} on {message.topic}, got: {error}") from None
 
 
 @lru_cache(maxsize=1)
-def _types() -> Typestore:
+def types() -> Typestore:
+    """Give the types that are read: the standard ones, and those of common drive commands."""
     # The standard types are the same in all distributions since Humble, and SQLite bags of
     # before Iron carry no definitions.
-    return get_typestore(Stores.ROS2_HUMBLE)
+    store = get_typestore(Stores.ROS2_HUMBLE)
+    for name, definition in DEFINITIONS.items():
+        store.register(get_types_from_msg(definition, name))
+    return store
 
 
 @contextmanager

@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 
 from edge_pilot.card import CameraModel, pinhole
 from edge_pilot.config import CameraConfig
-from edge_pilot.replay.bags import Bag, decode
+from edge_pilot.replay.bags import decode
 from edge_pilot.replay.events import read_events
+from edge_pilot.replay.logs import Log
 from edge_pilot.replay.selection import Selection
 from edge_pilot.replay.stamps import Clock
 from edge_pilot.types import Frame
@@ -20,7 +21,7 @@ class Intrinsics(NamedTuple):
     source: str
 
 
-def find_intrinsics(bag: Bag, selection: Selection, configured: CameraConfig) -> Intrinsics:
+def find_intrinsics(bag: Log, selection: Selection, configured: CameraConfig) -> Intrinsics:
     """Take the recorded intrinsics, else the configured ones if the pictures are of their size.
 
     Raises:
@@ -50,14 +51,14 @@ def to_camera(info: Any) -> CameraModel | None:
     )
 
 
-def _recorded(bag: Bag, selection: Selection) -> CameraModel | None:
+def _recorded(bag: Log, selection: Selection) -> CameraModel | None:
     if selection.camera_info is None:
         return None
     first = next(bag.messages([selection.camera_info.name]), None)
     return to_camera(decode(first)) if first else None
 
 
-def _size(bag: Bag, selection: Selection) -> tuple[int, int]:
+def _size(bag: Log, selection: Selection) -> tuple[int, int]:
     """Give width and height of the first picture that is readable, or zeros."""
     for event in read_events(bag, Selection(selection.camera), Clock("record", "")):
         if isinstance(event, Frame):

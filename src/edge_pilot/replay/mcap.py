@@ -70,9 +70,9 @@ def count_messages(file: IO[bytes], size: int) -> int:
     """Count the messages up to where the file is cut off or damaged."""
     count = 0
     file.seek(len(MAGIC))
-    for record in _records(file, size):
+    for record in records(file, size):
         count += _messages_in(file, record)
-        if not _is_sound(file, record):
+        if not is_sound(file, record):
             break
     return count
 
@@ -96,8 +96,8 @@ def inflate(data: bytes, compression: str, limit: int) -> bytes:
 
 
 def _is_whole(file: IO[bytes], size: int) -> bool:
-    for record in _records(file, size):
-        if not _is_sound(file, record):
+    for record in records(file, size):
+        if not is_sound(file, record):
             return False
         if record.opcode == FOOTER:
             end = record.start + record.length + len(MAGIC)
@@ -110,7 +110,7 @@ def _ends_in_magic(file: IO[bytes], size: int) -> bool:
     return file.read() == MAGIC
 
 
-def _records(file: IO[bytes], end: int) -> Iterator[Record]:
+def records(file: IO[bytes], end: int) -> Iterator[Record]:
     """Give the records from where the file is to the footer; only the last may be not whole."""
     position, opcode = file.tell(), 0
     while opcode != FOOTER and position + HEAD.size <= end:
@@ -121,7 +121,7 @@ def _records(file: IO[bytes], end: int) -> Iterator[Record]:
         position += length
 
 
-def _is_sound(file: IO[bytes], record: Record) -> bool:
+def is_sound(file: IO[bytes], record: Record) -> bool:
     """Tell whether a record is there, and if a chunk, of the size that it declares.
 
     A chunk is not decompressed for that where its data declare their size too, as they do as a
@@ -180,11 +180,16 @@ def _messages_in(file: IO[bytes], record: Record) -> int:
         return int(record.is_whole)
     if record.opcode != CHUNK:
         return 0
+    data = chunk_data(file, record)
+    inner = records(BytesIO(data), len(data))
+    return sum(r.opcode == MESSAGE and r.is_whole for r in inner)
+
+
+def chunk_data(file: IO[bytes], record: Record) -> bytes:
+    """Decompress a chunk as far as it is there; nothing where it is damaged."""
     try:
         chunk = _read_chunk(file, record)
         file.seek(chunk.start)
-        data = inflate(file.read(chunk.length), chunk.compression, chunk.size)
+        return inflate(file.read(chunk.length), chunk.compression, chunk.size)
     except ValueError:
-        return 0
-    inner = _records(BytesIO(data), len(data))
-    return sum(r.opcode == MESSAGE and r.is_whole for r in inner)
+        return b""

@@ -5,6 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from edge_pilot.replay.bags import Message
+from edge_pilot.types import NANOSECONDS
+
+
+def between(messages: Iterator[Message], start_s: float, end_s: float) -> Iterator[Message]:
+    """Give the messages from `start_s` to `end_s` after the first; 0 is to the end."""
+    first_ns: int | None = None
+    for message in messages:
+        first_ns = message.stamp_ns if first_ns is None else first_ns
+        at_s = (message.stamp_ns - first_ns) / NANOSECONDS
+        if end_s and at_s > end_s:
+            return
+        if at_s >= start_s:
+            yield message
 
 
 class Player:

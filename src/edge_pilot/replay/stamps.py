@@ -20,9 +20,16 @@ SOURCES = ("auto", "header", "record")
 MAX_GAP_NS = 60 * NANOSECONDS
 SAMPLE = 100  # messages of each topic that auto judges by
 STAMPED_TYPES = frozenset(
-    topic.type
-    for topic in topics.TOPICS
-    if topic.type.startswith(("sensor_msgs/", "nav_msgs/", "diagnostic_msgs/"))
+    {
+        "ackermann_msgs/msg/AckermannDriveStamped",
+        "carla_msgs/msg/CarlaEgoVehicleControl",
+        "geometry_msgs/msg/TwistStamped",
+        *(
+            topic.type
+            for topic in topics.TOPICS
+            if topic.type.startswith(("sensor_msgs/", "nav_msgs/", "diagnostic_msgs/"))
+        ),
+    }
 )
 
 

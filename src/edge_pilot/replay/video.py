@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from fractions import Fraction
 from pathlib import Path
 
@@ -50,23 +50,41 @@ def write(
         ImageError: a picture of the log is damaged.
         VideoError: there is no picture, no encoder, or the file cannot be written.
     """
+    frames = _paced(log, rate_hz)
+    pictures = (still(log, frame, camera, vehicle) for frame in frames)
+    size = (SCALE * camera.width_px, SCALE * camera.height_px)
+    encode(pictures, size, path, rate_hz, lambda done: progress(done, len(frames)))
+
+
+def encode(
+    pictures: Iterable[Image],
+    size: tuple[int, int],
+    path: Path,
+    rate_hz: float,
+    progress: Callable[[int], None] = lambda done: None,
+) -> None:
+    """Write pictures of width and height `size`, which are even.
+
+    Raises:
+        VideoError: there is no picture, no encoder, or the file cannot be written.
+    """
     try:
         import av
     except ImportError:
         raise VideoError("expected PyAV (pip install edge_pilot[sim]), got none") from None
-    frames = _paced(log, rate_hz)
-    if not frames:
-        raise VideoError("expected a drive with pictures, got none")
+    done = 0
     try:
         with av.open(str(path), "w", format="webm") as film:
-            stream = film.add_stream(CODEC, rate=Fraction(rate_hz), options=OPTIONS)
-            stream.width = SCALE * camera.width_px
-            stream.height = SCALE * camera.height_px
+            stream = film.add_stream(
+                CODEC, rate=Fraction(rate_hz).limit_denominator(1000), options=OPTIONS
+            )
+            stream.width, stream.height = size
             stream.pix_fmt, stream.bit_rate = "yuv420p", BITS_PER_S
-            for done, frame in enumerate(frames, start=1):
-                picture = still(log, frame, camera, vehicle)
+            for done, picture in enumerate(pictures, start=1):
                 film.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
-                progress(done, len(frames))
+                progress(done)
+            if not done:
+                raise VideoError("expected a drive with pictures, got none")
             film.mux(stream.encode())
     except (av.FFmpegError, OSError) as error:
         raise VideoError(f"expected to write a video to {path}, got: {error}") from None
