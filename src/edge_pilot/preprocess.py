@@ -101,7 +101,11 @@ class Preprocessor:
 
         It is the same array each time.
         """
-        return self.normalise(self.crop(image, reduction), self._tensor)
+        return self.tensor_of(self.crop(image, reduction))
+
+    def tensor_of(self, crop: Image) -> Tensor:
+        """Give the same for a view that `crop` gave."""
+        return self.normalise(crop, self._tensor)
 
     def _view(self, reduction: int) -> _Scaled | _Reprojected:
         if reduction not in self._views:
