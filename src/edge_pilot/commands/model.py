@@ -187,9 +187,10 @@ def _measure_pilot(
         _, image = images[number % len(images)]
         pipeline.step(Frame(number, image), EgoState(0, 0.0, 0.0), None, lap)
     reference = backend.load(model, settings.threads)
+    differences = golden.differences(chosen.backend, reference, model.card)
     return {
         "stages_ms": {stage: float(np.median(values)) for stage, values in laps.items()},
-        "differences": golden.differences(chosen.backend, reference, model.card),
+        "differences": {name: one.rms for name, one in differences.items()},
         "description": chosen.description,
     }
 
