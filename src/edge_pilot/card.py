@@ -8,6 +8,7 @@ normalisation makes another model.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from itertools import pairwise
@@ -63,6 +64,15 @@ class InputSpec:
 
 
 @dataclass(frozen=True)
+class Novelty:
+    """What embeddings are usual, by component; see `perception.novelty`."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    far: float  # distance that no usual picture has
+
+
+@dataclass(frozen=True)
 class ModelCard:
     """What `pilot.yaml` says."""
 
@@ -75,6 +85,7 @@ class ModelCard:
     camera_pitch_rad: float
     precision: str = "fp32"  # of PRECISIONS, that its ONNX file computes in
     kinds: tuple[str, ...] = ()  # of obstacles that it finds, in order; none: it finds none
+    novelty: Novelty | None = None  # None: it gives no embedding
     training: Mapping[str, Any] = field(default_factory=dict)  # command, seed, data, metrics
 
 
@@ -139,8 +150,10 @@ def parse(text: bytes, name: str) -> ModelCard:
         document = yaml.safe_load(text)
         spec = dict(document.pop("input"))
         camera = dict(spec.pop("camera"))
+        usual = document.pop("novelty", None)
         card = ModelCard(
             input=InputSpec(camera=CameraModel(**_tuples(camera)), **_tuples(spec)),
+            novelty=None if usual is None else Novelty(**_tuples(dict(usual))),
             **_tuples(document),
         )
         _check(card)
@@ -152,7 +165,10 @@ def parse(text: bytes, name: str) -> ModelCard:
 
 def dump(card: ModelCard) -> str:
     """Write a card as YAML."""
-    return yaml.safe_dump(_plain(asdict(card)), sort_keys=False)
+    plain = _plain(asdict(card))
+    if card.novelty is None:
+        del plain["novelty"]
+    return yaml.safe_dump(plain, sort_keys=False)
 
 
 def _check(card: ModelCard) -> None:
@@ -169,9 +185,21 @@ def _check(card: ModelCard) -> None:
     ages = (0.0, *card.input.history_s)
     if any(older <= newer for newer, older in pairwise(ages)) or ages[-1] > MAX_HISTORY_S:
         raise ValueError(f"history_s that does not ascend from 0 to {MAX_HISTORY_S} at most")
+    if card.novelty:
+        _check_novelty(card.novelty)
     distances = (0.0, *card.path_distances_m)
     if len(distances) < 2 or any(far <= near for near, far in pairwise(distances)):
         raise ValueError("path_distances_m that do not ascend from 0")
+
+
+def _check_novelty(usual: Novelty) -> None:
+    numbers = (*usual.mean, *usual.std, usual.far)
+    if len(usual.mean) != len(usual.std) or not usual.mean:
+        raise ValueError(f"{len(usual.std)} novelty.std for {len(usual.mean)} novelty.mean")
+    if not all(abs(value) < math.inf for value in numbers):
+        raise ValueError("a novelty that is not finite")
+    if min(*usual.std, usual.far) <= 0.0:
+        raise ValueError("a novelty.std or novelty.far that is not positive")
 
 
 def _read(path: Path, what: str) -> bytes:

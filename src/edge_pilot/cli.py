@@ -43,6 +43,9 @@ COMMANDS = {
         "edge_pilot.commands.perceive", "measure how well a model sees, on unseen roads"
     ),
     "train": Command("edge_pilot.commands.train", "train a model on simulated drives"),
+    "novelty": Command(
+        "edge_pilot.commands.novelty", "measure what pictures a model knows, for its card"
+    ),
     "engine": Command(
         "edge_pilot.commands.engine", "build the inference engine beforehand, and compare it"
     ),

@@ -191,10 +191,22 @@ class SafetyConfig(Section):
     output_period_s: float = number(0.05, 0.005, 0.1, "a command leaves at least this often")
     max_steering_rad: float = number(0.60, 0.05, 1.2, "steering is clamped to this")
     max_steering_rate_radps: float = number(0.40, 0.05, 5.0, "and changes no faster than this")
+    max_lateral_acceleration_mps2: float = number(
+        3.0, 0.2, 10.0, "which steering may give; ISO 11270 and UN R79: 3"
+    )
+    max_lateral_jerk_mps3: float = number(
+        5.0, 0.5, 50.0, "its change over half a second; ISO 11270 and UN R79: 5"
+    )
     max_acceleration_mps2: float = number(2.0, 0.1, 10.0, "acceleration is clamped to this")
     max_braking_mps2: float = number(8.0, 0.5, 12.0, "deceleration is clamped to this")
     stop_braking_mps2: float = number(3.0, 0.5, 8.0, "deceleration of the fallback's stop")
     emergency_braking_mps2: float = number(8.0, 1.0, 12.0, "deceleration of an emergency stop")
+    transition_s: float = number(1.0, 0.0, 10.0, "gentler limits after the pilot got the car")
+    transition_jerk_mps3: float = number(5.0, 0.5, 50.0, "how the acceleration rises meanwhile")
+    capped_speed_mps: float = number(7.0, 0.0, 60.0, "the most while something is not well")
+    recover_after_s: float = number(2.0, 0.1, 60.0, "all well for this long ends a degradation")
+    aeb: bool = switch(True, "brake by LiDAR and obstacles, whatever the pilot proposes")
+    aeb_partial_braking_mps2: float = number(5.0, 1.0, 8.0, "of its first step; UN R152: 5")
 
     def check(self) -> None:
         """Raise ConfigError where the limits contradict one another."""

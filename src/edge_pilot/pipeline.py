@@ -14,6 +14,7 @@ from edge_pilot.control.leads import Lead, leads
 from edge_pilot.control.longitudinal import accelerate
 from edge_pilot.inference.backend import Backend
 from edge_pilot.perception.boxes import is_beside
+from edge_pilot.perception.health import PictureCheck, PictureHealth
 from edge_pilot.perception.heads import decode, encode_state
 from edge_pilot.perception.tracker import Tracker
 from edge_pilot.preprocess import Preprocessor
@@ -31,6 +32,17 @@ class Decision:
     leads: tuple[Lead, ...]
     command: Command
     reason: str  # of the acceleration, in one sentence
+    health: PictureHealth
+    speed_mps: float  # by which it was decided
+
+    def scalars(self) -> dict[str, float]:
+        """Give what safety must know of the picture and of the prediction, by name."""
+        return {
+            **self.health._asdict(),
+            "novelty": self.prediction.novelty,
+            "path_std_m": float(self.prediction.path_std_m.max()),
+            "speed_mps": self.speed_mps,
+        }
 
 
 class Pipeline:
@@ -63,6 +75,7 @@ class Pipeline:
         self._preprocessor.forget()
         self._tracker = Tracker()
         self._cruise = Cruise(self._config.control)
+        self._check = PictureCheck()
 
     def step(
         self,
@@ -82,9 +95,9 @@ class Pipeline:
         Raises:
             ImageError: the picture has another size than its camera.
         """
-        image = self._preprocessor.tensor(  # (1, C, H, W)
-            frame.image, frame.reduction, frame.stamp_ns
-        )
+        view = self._preprocessor.crop(frame.image, frame.reduction)
+        health = self._check.measure(view)
+        image = self._preprocessor.tensor_of(view, frame.stamp_ns)  # (1, C, H, W)
         lap("preprocess")
         outputs = self._backend.run(image, encode_state(ego, self._card))
         lap("infer")
@@ -93,7 +106,7 @@ class Pipeline:
         lap("decode")
         obstacles = self._track(prediction, ego, scan)
         lap("track")
-        decision = self._decide(prediction, obstacles, ego)
+        decision = self._decide(prediction, obstacles, ego, health)
         lap("control")
         return decision
 
@@ -109,7 +122,11 @@ class Pipeline:
         return self._tracker.obstacles(prediction.stamp_ns, ego)
 
     def _decide(
-        self, prediction: Prediction, obstacles: tuple[Obstacle, ...], ego: EgoState
+        self,
+        prediction: Prediction,
+        obstacles: tuple[Obstacle, ...],
+        ego: EgoState,
+        health: PictureHealth,
     ) -> Decision:
         vehicle, control = self._config.vehicle, self._config.control
         path, stamp_ns = prediction.path, prediction.stamp_ns
@@ -118,4 +135,6 @@ class Pipeline:
         action = self._cruise.update(stamp_ns, ego.speed_mps, found, wanted)
         steering = steer(path, ego, vehicle, control)
         command = Command(stamp_ns, steering, action.acceleration_mps2)
-        return Decision(prediction, obstacles, found, command, action.reason)
+        return Decision(
+            prediction, obstacles, found, command, action.reason, health, ego.speed_mps
+        )

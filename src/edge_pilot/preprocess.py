@@ -113,7 +113,10 @@ class Preprocessor:
         It is the same array each time. Where the network wants a past, pictures are to be given
         in the order of their stamps; after a gap it begins anew.
         """
-        crop = self.crop(image, reduction)
+        return self.tensor_of(self.crop(image, reduction), stamp_ns)
+
+    def tensor_of(self, crop: Image, stamp_ns: int = 0) -> Tensor:
+        """Give the same for a view that `crop` gave."""
         if self._spec.history_s:
             crop = self._with_past(crop, stamp_ns)
         return self.normalise(crop, self._tensor)

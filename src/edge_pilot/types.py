@@ -125,6 +125,7 @@ class Prediction:
     lane_offset_m: float  # of base_link from the lane's centre, positive = car is left of it
     heading_error_rad: float  # of the car against the lane, positive = car points left of it
     detections: tuple[Detection, ...] = ()
+    novelty: float = 0.0  # of the picture; from 1 on it is unlike all that the network knows
 
 
 @dataclass(frozen=True, slots=True)

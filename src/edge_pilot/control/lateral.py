@@ -18,11 +18,12 @@ from edge_pilot.types import EgoState, Floats, Path
 
 Point: TypeAlias = tuple[float, float]
 
+MAX_LATERAL_MPS2 = 2.9  # a little less than ISO 11270's 3, which the safety gate keeps
 BISECTIONS = 20  # of a piece of 5 m: to a hundredth of a millimetre
 
 
 def steer(path: Path, ego: EgoState, vehicle: VehicleConfig, control: ControlConfig) -> float:
-    """Give the angle of the road wheel [rad] that follows the path, within the car's limit.
+    """Give the angle of the road wheel [rad] that follows the path, within the car's limits.
 
     It is NaN where the path is not finite: the gate refuses that.
     """
@@ -31,7 +32,8 @@ def steer(path: Path, ego: EgoState, vehicle: VehicleConfig, control: ControlCon
     lookahead = max(control.min_lookahead_m, control.lookahead_s * ego.speed_mps)
     x, y = point_at(path.points_m, lookahead)
     curvature = 2.0 * y / max(x * x + y * y, 1e-6)
-    angle = steering_of(curvature, vehicle)
+    fastest = MAX_LATERAL_MPS2 / max(ego.speed_mps**2, 1e-6)
+    angle = steering_of(min(max(curvature, -fastest), fastest), vehicle)
     return min(max(angle, -vehicle.max_steering_rad), vehicle.max_steering_rad)
 
 

@@ -16,12 +16,15 @@ from visualization_msgs.msg import Marker, MarkerArray
 
 from edge_pilot import lidar, topics
 from edge_pilot.config import LidarConfig
-from edge_pilot.errors import InputError
+from edge_pilot.errors import CloudError, InputError
 from edge_pilot.nodes import cdr, ros
-from edge_pilot.nodes.messages import BASE_FRAME, to_stamp
-from edge_pilot.types import KINDS, NANOSECONDS, Obstacle, Scan
+from edge_pilot.nodes.messages import BASE_FRAME, to_ns, to_stamp
+from edge_pilot.types import KINDS, NANOSECONDS, UNKNOWN, Obstacle, Scan
 
-COLUMNS = ("x", "y", "z", "vx", "vy", "class", "score", "u", "v", "w", "h")
+COLUMNS = (
+    "x", "y", "z", "vx", "vy", "class", "score", "u", "v", "w", "h", "width", "age", "std"
+)  # fmt: skip
+MOST_OBSTACLES = 1000
 MAX_AGE_S = 0.3  # between a scan and the picture that it is used with
 LIFETIME = Duration(nanosec=300_000_000)  # a marker that is not renewed is gone
 HEIGHTS_M = {"pedestrian": 1.7, "cyclist": 1.7, "vehicle": 1.5}  # of boxes to look at
@@ -74,7 +77,8 @@ def write_obstacles(stamp_ns: int, obstacles: Sequence[Obstacle]) -> PointCloud2
     """Write obstacles in base_link, one point each, float32 COLUMNS.
 
     `class` is the index in KINDS or -1; u, v are the middle and w, h the size of the box in the
-    picture [px], NaN where no camera saw it.
+    picture [px], NaN where no camera saw it; width is that of the thing [m], age is how long it
+    has been known [s], std that of its distance [m].
     """
     rows = np.array([_row(one) for one in obstacles], "<f4").reshape(-1, len(COLUMNS))
     step = 4 * len(COLUMNS)
@@ -107,7 +111,48 @@ def _row(one: Obstacle) -> tuple[float, ...]:
     if one.box_px:
         x0, y0, x1, y1 = one.box_px
         box = (0.5 * (x0 + x1), 0.5 * (y0 + y1), x1 - x0, y1 - y0)
-    return one.x_m, one.y_m, 0.0, one.vx_mps, one.vy_mps, kind, one.score, *box
+    known = (one.width_m, one.age_s, one.position_std_m)
+    return one.x_m, one.y_m, 0.0, one.vx_mps, one.vy_mps, kind, one.score, *box, *known
+
+
+def read_obstacles(message: PointCloud2) -> tuple[Obstacle, ...]:
+    """Read what `write_obstacles` writes.
+
+    Raises:
+        CloudError: it is something else.
+    """
+    names = tuple(field.name for field in message.fields)
+    size = 4 * len(COLUMNS) * message.width
+    is_ours = names == COLUMNS and message.height == 1 and len(message.data) == size
+    if not is_ours or message.width > MOST_OBSTACLES:
+        raise CloudError(
+            f"expected at most {MOST_OBSTACLES} obstacles of {', '.join(COLUMNS)}, "
+            f"got {message.width} of {', '.join(names)} in {len(message.data)} bytes"
+        )
+    rows = np.frombuffer(message.data, "<f4").reshape(-1, len(COLUMNS)).astype(float)
+    stamp_ns = to_ns(message.header.stamp)
+    # What is not finite is nowhere, and no thing; a box may be missing, and an age without end.
+    is_thing = np.isfinite(rows[:, [0, 1, 3, 4, 5, 6, 11, 13]]).all(axis=1)
+    return tuple(_obstacle(stamp_ns, row.tolist()) for row in rows[is_thing])
+
+
+def _obstacle(stamp_ns: int, row: list[float]) -> Obstacle:
+    x, y, _, vx, vy, number, score, u, v, wide, high, width, age, std = row
+    box = (u - 0.5 * wide, v - 0.5 * high, u + 0.5 * wide, v + 0.5 * high)
+    return Obstacle(
+        stamp_ns=stamp_ns,
+        kind=KINDS[int(number)] if 0.0 <= number < len(KINDS) else UNKNOWN,
+        score=score,
+        x_m=x,
+        y_m=y,
+        vx_mps=vx,
+        vy_mps=vy,
+        width_m=width,
+        position_std_m=std,
+        velocity_std_mps=0.0,
+        box_px=box if np.isfinite(box).all() else None,
+        age_s=age,
+    )
 
 
 def _marker(header: Header, kind: int, number: int, one: Obstacle, height_m: float) -> Marker:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import cv2
-import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
 from nav_msgs.msg import Path as PathMessage
 from rclpy.node import Node
@@ -15,12 +14,10 @@ from sensor_msgs.msg import JointState, PointCloud2
 from std_srvs.srv import Trigger
 
 from edge_pilot import topics
-from edge_pilot.nodes import messages, ros
-from edge_pilot.types import KINDS, UNKNOWN, Command, Obstacle, Path
+from edge_pilot.nodes import clouds, messages, ros
+from edge_pilot.types import Command, Obstacle, Path
 
 JPEG_QUALITY = 90
-WIDTHS_M = {"vehicle": 1.8}  # of obstacles: their message does not say it
-WIDTH_M = 0.5  # of the others
 
 
 @dataclass
@@ -77,7 +74,7 @@ class Observer(Node):
         self.seen.predictions[stamp_ns] = messages.read_scalars(message)
 
     def _on_obstacles(self, message: PointCloud2) -> None:
-        self.seen.obstacles[messages.to_ns(message.header.stamp)] = read_obstacles(message)
+        self.seen.obstacles[messages.to_ns(message.header.stamp)] = clouds.read_obstacles(message)
 
     def _on_command(self, message: JointState) -> None:
         command = messages.read_command(message)
@@ -89,29 +86,3 @@ class Observer(Node):
         stamp_ns = messages.to_ns(message.header.stamp)
         self.seen.decisions[stamp_ns] = {**said, "sentence": status.message}
 
-
-def read_obstacles(message: PointCloud2) -> tuple[Obstacle, ...]:
-    """Read what `clouds.write_obstacles` writes; widths are those usual for the kind."""
-    shape = (message.width, message.point_step // 4)
-    rows = np.frombuffer(message.data, "<f4").reshape(shape).astype(float)
-    stamp_ns = messages.to_ns(message.header.stamp)
-    return tuple(_obstacle(stamp_ns, row.tolist()) for row in rows)
-
-
-def _obstacle(stamp_ns: int, row: list[float]) -> Obstacle:
-    x, y, _, vx, vy, number, score, u, v, wide, high = row
-    kind = KINDS[int(number)] if number >= 0.0 else UNKNOWN
-    box = (u - 0.5 * wide, v - 0.5 * high, u + 0.5 * wide, v + 0.5 * high)
-    return Obstacle(
-        stamp_ns=stamp_ns,
-        kind=kind,
-        score=score,
-        x_m=x,
-        y_m=y,
-        vx_mps=vx,
-        vy_mps=vy,
-        width_m=WIDTHS_M.get(kind, WIDTH_M),
-        position_std_m=0.0,
-        velocity_std_mps=0.0,
-        box_px=box if np.isfinite(box).all() else None,
-    )

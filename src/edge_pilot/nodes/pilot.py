@@ -199,6 +199,7 @@ class Pilot(LifecycleNode):
             self._markers.publish(clouds.write_markers(stamp_ns, obstacles))
         scalars = {
             **_scalars(decision.prediction, ego),
+            **decision.scalars(),
             **{f"{stage}_ms": lap_ms for stage, lap_ms in laps_ms.items()},
             "latency_ms": latency_ms,
             "deadline_misses": self._latencies.misses,

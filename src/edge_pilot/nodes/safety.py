@@ -5,21 +5,27 @@ It decides nothing itself; `edge_pilot.safety.supervisor` does.
 
 from __future__ import annotations
 
+import gc
+import os
 import sys
+from contextlib import suppress
 
 from diagnostic_msgs.msg import DiagnosticStatus
 from nav_msgs.msg import Path as PathMessage
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
-from sensor_msgs.msg import JointState
+from sensor_msgs.msg import JointState, PointCloud2
 from std_msgs.msg import Bool, Float32
 from std_srvs.srv import Trigger
 
-from edge_pilot import topics
+from edge_pilot import lidar, topics
 from edge_pilot.control.longitudinal import pedals
 from edge_pilot.errors import InputError
 from edge_pilot.mounting import Mounting
-from edge_pilot.nodes import cdr, messages, ros
+from edge_pilot.nodes import cdr, clouds, messages, ros
+from edge_pilot.nodes.worker import Worker
+from edge_pilot.safety.aeb import Watch
+from edge_pilot.safety.degrade import Level
 from edge_pilot.safety.states import State
 from edge_pilot.safety.supervisor import Moment, Output, Supervisor
 
@@ -30,7 +36,12 @@ LEVELS = {
     State.EMERGENCY: DiagnosticStatus.ERROR,
     State.OVERRIDE: DiagnosticStatus.OK,
 }
+LEVELS_OF_HEALTH = (
+    DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR, DiagnosticStatus.ERROR
+)  # fmt: skip
 DIAGNOSTICS_PERIOD_S = 1.0
+NICENESS = -10  # where the system permits it: before all that is not as important
+SWITCH_S = 5e-4  # the thread that looks at scans gives way to a proposal after this
 
 
 class Safety(Node):
@@ -44,6 +55,9 @@ class Safety(Node):
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._supervisor = Supervisor(self._config, self._now())
         self._state: State | None = None
+        self._level = Level.NOMINAL
+        self._watches = [Watch(self._config), Watch(self._config)]  # by LiDAR, by the pilot's eyes
+        self._looker = Worker(self._look)
         self._unreadable = 0
         self._last_error = ""
         self._open_outputs()
@@ -52,6 +66,12 @@ class Safety(Node):
         period_s = self._config.safety.output_period_s
         self._timer = self.create_timer(period_s, self._tick, clock=self._steady)
         self.create_timer(DIAGNOSTICS_PERIOD_S, self._report, clock=self._steady)
+        gc.freeze()  # what is there now stays: to look through it again takes milliseconds
+
+    def destroy_node(self) -> None:
+        """Let the thread that looks at scans end too."""
+        self._looker.close()
+        super().destroy_node()
 
     def _open_outputs(self) -> None:
         self._command = ros.publisher(self, topics.VEHICLE_COMMAND)
@@ -66,7 +86,11 @@ class Safety(Node):
         ros.subscription(self, topics.PILOT_PATH, self._on_path)
         ros.raw_subscription(self, topics.IMU, self._on_imu)
         ros.raw_subscription(self, topics.ODOM, self._on_odom)
+        ros.subscription(self, topics.PILOT_PREDICTION, self._on_prediction)
         ros.subscription(self, topics.DRIVER_OVERRIDE, self._on_override)
+        if self._config.safety.aeb:
+            ros.raw_subscription(self, topics.LIDAR, self._on_scan)
+            ros.subscription(self, topics.PILOT_OBSTACLES, self._on_obstacles)
 
     def _open_services(self) -> None:
         self.create_service(Trigger, "~/engage", self._engage)
@@ -103,7 +127,7 @@ class Safety(Node):
         except InputError as error:
             self._complain(error)
             return
-        self._supervisor.track.add_imu(self._mounting.placed(imu))
+        self._supervisor.add_imu(self._mounting.placed(imu), self._now())
 
     def _on_odom(self, message: bytes, _: ros.MessageInfo) -> None:
         try:
@@ -111,10 +135,51 @@ class Safety(Node):
         except InputError as error:
             self._complain(error)
             return
-        self._supervisor.track.add_speed(said.stamp_ns, said.speed_mps, said.speed_std_mps)
+        at_ns, now = said.stamp_ns, self._now()
+        self._supervisor.add_speed(
+            at_ns, said.speed_mps, said.speed_std_mps, now, said.yaw_rate_radps
+        )
+
+    def _on_prediction(self, message: JointState) -> None:
+        try:
+            self._supervisor.add_picture(messages.read_scalars(message), self._now())
+        except InputError as error:
+            self._complain(error)
+
+    def _on_scan(self, message: bytes, _: ros.MessageInfo) -> None:
+        self._looker.give((message, self._received_ns()))
+
+    def _look(self, job: tuple[bytes, int | None]) -> None:
+        """Look at a scan, in a thread of its own."""
+        message, received_ns = job
+        motion = self._supervisor.track.motion()
+        if motion is None:
+            return
+        try:
+            scan = lidar.to_scan(cdr.cloud(message), self._config.lidar)
+        except InputError as error:
+            self._complain(error)
+            return
+        self._supervisor.add_scan(self._now())
+        stamp_ns = scan.stamp_ns if received_ns is None else received_ns
+        steering = self._supervisor.steering_rad
+        found = self._watches[0].look(stamp_ns, scan.points_m, motion, steering)
+        self._supervisor.brake(found, self._now())
+
+    def _on_obstacles(self, message: PointCloud2) -> None:
+        motion = self._supervisor.track.motion()
+        if motion is None:
+            return
+        try:
+            obstacles = clouds.read_obstacles(message)
+        except InputError as error:
+            self._complain(error)
+            return
+        found = self._watches[1].look_at(obstacles, motion, self._supervisor.steering_rad)
+        self._supervisor.brake(found, self._now())
 
     def _on_override(self, message: Bool) -> None:
-        self._supervisor.override(message.data)
+        self._supervisor.override(message.data, self._now())
         self._tick()
 
     def _engage(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
@@ -124,13 +189,13 @@ class Safety(Node):
         return response
 
     def _disengage(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        self._supervisor.disengage()
+        self._supervisor.disengage(self._now())
         response.success = True
         self._tick()
         return response
 
     def _emergency_stop(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        response.message = self._supervisor.emergency_stop()
+        response.message = self._supervisor.emergency_stop(self._now())
         response.success = not response.message
         self._tick()
         return response
@@ -148,23 +213,26 @@ class Safety(Node):
         )
         self._steering.publish(Float32(data=command.steering_rad))
         self._brake.publish(Float32(data=brake))
-        if output.state is not self._state:
-            self._state = output.state
+        if (output.state, output.level) != (self._state, self._level):
+            self._state, self._level = output.state, output.level
             self.get_logger().info(f"{output.state.value}: {output.sentence}")
 
     def _describe(self, output: Output) -> messages.DiagnosticArray:
         values = {
             "state": output.state.value,
+            "level": output.level.name.lower(),
             "code": output.code,
             "image_stamp_ns": output.image_stamp_ns,
         }
-        stamp_ns, level = output.command.stamp_ns, LEVELS[output.state]
+        stamp_ns, level = output.command.stamp_ns, _level(output.state, output.level)
         return messages.write_diagnostics(stamp_ns, "safety", level, output.sentence, values)
 
     def _report(self) -> None:
         values = {"unreadable": self._unreadable, "last_error": self._last_error}
-        level = LEVELS[self._state] if self._state else DiagnosticStatus.OK
+        level = _level(self._state, self._level) if self._state else DiagnosticStatus.OK
         sentence = self._state.value if self._state else "starting"
+        if reason := self._supervisor.health.sentence:
+            sentence = f"{sentence}: {reason}"
         message = messages.write_diagnostics(ros.now_ns(self), "safety", level, sentence, values)
         self._diagnostics.publish(message)
 
@@ -174,8 +242,15 @@ class Safety(Node):
         self.get_logger().warning(str(error), throttle_duration_sec=1.0)
 
 
+def _level(state: State, level: Level) -> bytes:
+    return max(LEVELS[state], LEVELS_OF_HEALTH[level])
+
+
 def main(args: list[str] | None = None) -> int:
-    """Run the node."""
+    """Run the node, before others where the system permits it."""
+    sys.setswitchinterval(SWITCH_S)
+    with suppress(OSError):
+        os.nice(NICENESS)
     return ros.run(Safety, args)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from edge_pilot.card import ModelCard
 from edge_pilot.perception.boxes import find
+from edge_pilot.perception.novelty import novelty
 from edge_pilot.types import EgoState, Floats, Path, Prediction, Tensor
 
 OUTPUTS = (
@@ -29,12 +30,17 @@ OBSTACLE_OUTPUTS = (
     "obstacle_box",
 )
 BOX_CHANNELS = 7
+EMBEDDING = "embedding"  # (B, E) of a network whose card says which embeddings are usual
 STRIDE = 4  # pixels of the network's input
 
 
 def outputs_of(card: ModelCard) -> tuple[str, ...]:
     """Name the tensors that the network of a card gives."""
-    return OUTPUTS + OBSTACLE_OUTPUTS if card.kinds else OUTPUTS
+    return (
+        *OUTPUTS,
+        *(OBSTACLE_OUTPUTS if card.kinds else ()),
+        *((EMBEDDING,) if card.novelty else ()),
+    )
 
 
 def output_shapes(card: ModelCard) -> dict[str, tuple[int, ...]]:
@@ -46,6 +52,8 @@ def output_shapes(card: ModelCard) -> dict[str, tuple[int, ...]]:
         grid = (spec.height_px // STRIDE, spec.width_px // STRIDE)
         shapes["obstacle_heat"] = (1, len(card.kinds), *grid)
         shapes["obstacle_box"] = (1, BOX_CHANNELS, *grid)
+    if card.novelty:
+        shapes[EMBEDDING] = (1, len(card.novelty.mean))
     return shapes
 
 
@@ -81,6 +89,7 @@ def decode(
         lane_offset_m=lane_offset,
         heading_error_rad=heading_error,
         detections=found,
+        novelty=novelty(outputs[EMBEDDING][0], card.novelty) if card.novelty else 0.0,
     )
 
 

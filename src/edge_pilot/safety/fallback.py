@@ -15,10 +15,10 @@ import numpy as np
 
 from edge_pilot.config import ControlConfig, VehicleConfig
 from edge_pilot.control.lateral import steer
+from edge_pilot.safety.gate import HOLDING_MPS2
 from edge_pilot.types import NANOSECONDS, Command, EgoState, Floats, Path
 
 STANDING_MPS = 0.1
-HOLDING_MPS2 = -1.0  # holds a passenger car on a slope of 10 %
 EXTENSION_M = 100.0  # a path goes on straight for this long, so that a stop never outlives it
 MAX_STEP_S = 0.5  # a motion is not taken to go on unchanged for longer than this
 

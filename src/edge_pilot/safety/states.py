@@ -8,9 +8,9 @@ from enum import Enum
 class State(Enum):
     """Who has the car."""
 
-    DISENGAGED = "disengaged"  # nobody: it is held
+    DISENGAGED = "disengaged"  # nobody: it is stopped, then held
     ENGAGED = "engaged"  # the pilot
-    STOPPING = "stopping"  # the fallback, until the pilot proposes well again
+    STOPPING = "stopping"  # the fallback, until the pilot proposes well again and all is well
     EMERGENCY = "emergency"  # the fallback, until somebody engages anew
     OVERRIDE = "override"  # the driver, until he lets go; then somebody must engage anew
 
@@ -23,9 +23,10 @@ class Event(Enum):
     EMERGENCY_STOP = "emergency stop"
     TAKE = "the driver takes over"
     RELEASE = "the driver lets go"
-    ACCEPTED = "a proposal was accepted"
+    ACCEPTED = "a proposal was accepted, and the car is well"
     REFUSED = "a proposal was refused"
-    SILENCE = "proposals ceased"
+    SILENCE = "proposals ceased, or rest on too old an image"
+    DEGRADED = "the car is not well enough to go on"
     CLOCK_JUMP = "the clock went backwards"
 
 
@@ -39,6 +40,7 @@ TRANSITIONS = {
     (S.ENGAGED, E.TAKE): S.OVERRIDE,
     (S.ENGAGED, E.REFUSED): S.STOPPING,
     (S.ENGAGED, E.SILENCE): S.STOPPING,
+    (S.ENGAGED, E.DEGRADED): S.STOPPING,
     (S.ENGAGED, E.CLOCK_JUMP): S.DISENGAGED,
     (S.STOPPING, E.DISENGAGE): S.DISENGAGED,
     (S.STOPPING, E.EMERGENCY_STOP): S.EMERGENCY,

@@ -7,20 +7,24 @@ centre, so that each is counted once.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from edge_pilot.config import Config
-from edge_pilot.ego import EgoFilter
+from edge_pilot.ego import MAX_GAP_S, EgoFilter
+from edge_pilot.errors import InputError
 from edge_pilot.lidar import placed
 from edge_pilot.pipeline import Pipeline
-from edge_pilot.safety.supervisor import Moment, Supervisor
+from edge_pilot.safety.aeb import Watch
+from edge_pilot.safety.gate import WITHIN_LIMITS
+from edge_pilot.safety.supervisor import Moment, Output, Supervisor
 from edge_pilot.sim import judge
 from edge_pilot.sim.expert import demand, expert
-from edge_pilot.sim.sensors import MAX_RANGE_M, ImuSensor, Lidar, Odometer
+from edge_pilot.sim.sensors import MAX_RANGE_M, ImuSensor, Lidar, Odometer, Odometry
 from edge_pilot.sim.simulator import (
     COMMAND_STEPS,
     LIDAR_PHASE,
@@ -32,13 +36,18 @@ from edge_pilot.sim.simulator import (
     Truth,
 )
 from edge_pilot.sim.vehicle import DT
-from edge_pilot.types import Command, Floats, Frame, Image, Scan
+from edge_pilot.types import Command, Floats, Frame, Image, Imu, Scan
 
 GIVE_UP_S = 20.0  # of standing still
+RESET_NS = 1_000_000_000  # a picture older by more means that its clock was set back
 MIN_PROGRESS_MPS = 2.0  # a drive slower than this on the whole is over
 COLUMNS = ("time_s", "s_m", "x_m", "y_m", "heading_rad", "speed_mps", "yaw_rate_radps",
            "steering_rad", "lateral_m", "heading_error_rad", "curvature_1pm", "off_lane",
            "collided", "demand_mps2", "perfect_mps2")  # fmt: skip
+
+
+class EngineCrash(RuntimeError):
+    """What an engine dies of, and the pilot's process with it."""
 
 
 class Driver(Protocol):
@@ -76,16 +85,70 @@ class ZeroSteering(Expert):
         return Command(command.stamp_ns, 0.0, command.acceleration_mps2)
 
 
+class Line(Protocol):
+    """What lies between the sensors and the car's software, where faults are."""
+
+    def imu(self, imu: Imu) -> Imu | None:
+        """Give what comes of an inertial sample; None: nothing."""
+        ...
+
+    def wheels(self, said: Odometry) -> Odometry | None:
+        """Give what comes of what the wheels say."""
+        ...
+
+    def scan(self, scan: Scan) -> Scan | None:
+        """Give what comes of a scan."""
+        ...
+
+    def frames(self, frame: Frame) -> Sequence[Frame]:
+        """Give the pictures that the pilot gets at the moment of this one."""
+        ...
+
+    def now(self, stamp_ns: int) -> Moment:
+        """Give the present, as the processes read it from their clocks."""
+        ...
+
+
+class SoundLine:
+    """A line without faults."""
+
+    def imu(self, imu: Imu) -> Imu | None:
+        """Pass it on."""
+        return imu
+
+    def wheels(self, said: Odometry) -> Odometry | None:
+        """Pass it on."""
+        return said
+
+    def scan(self, scan: Scan) -> Scan | None:
+        """Pass it on."""
+        return scan
+
+    def frames(self, frame: Frame) -> Sequence[Frame]:
+        """Pass it on."""
+        return (frame,)
+
+    def now(self, stamp_ns: int) -> Moment:
+        """Let both clocks be right."""
+        return Moment(stamp_ns, stamp_ns)
+
+
 class Model:
-    """The car's own software on simulated sensors."""
+    """The car's own software on simulated sensors.
+
+    The model's pipeline or its engine may raise what a node would die of; then no proposal comes
+    any more. `output` is what safety said last, `proposals` how many were judged, and
+    `interventions` how often each code but `within_limits` was said of one.
+    """
 
     def __init__(
-        self, config: Config, pipeline: Pipeline, sim: Simulator, look: Callable[[], Image],
-        with_odometry: bool = True,
+        self, config: Config, pipeline: Pipeline | None, sim: Simulator,
+        look: Callable[[], Image], with_odometry: bool = True, line: Line | None = None,
     ) -> None:  # fmt: skip
         seed = sim.world.seed
         self._pipeline = pipeline
         self._look = look
+        self._line = line or SoundLine()
         self._imu, self._odometer = ImuSensor(seed), Odometer(seed)
         self._lidar = (
             Lidar(seed, config.lidar) if config.sim.lidar and config.pilot.use_lidar else None
@@ -94,33 +157,84 @@ class Model:
         self._mount = config.lidar
         self._with_odometry = with_odometry
         self._filter = EgoFilter()
-        self._supervisor = Supervisor(config, _moment(sim))
-        self._is_engaged = False
+        self._newest_ns: int | None = None
+        self._supervisor = Supervisor(config, self._line.now(sim.stamp_ns))
+        self._guards = [Watch(config), Watch(config)] if config.safety.aeb else []
+        self.is_engaged = False
+        self.output: Output | None = None
+        self.proposals = 0
+        self.interventions: Counter[str] = Counter()
 
     def sense(self, sim: Simulator) -> None:
         """Feed the filters of pilot and safety, and let the LiDAR turn."""
-        imu = self._imu.sample(sim.motion, sim.stamp_ns)
-        self._filter.add_imu(imu)
-        self._supervisor.track.add_imu(imu)
+        now = self._line.now(sim.stamp_ns)
+        if imu := self._line.imu(replace(self._imu.sample(sim.motion, sim.stamp_ns),
+                                         stamp_ns=now.ros_ns)):  # fmt: skip
+            self._filter.add_imu(imu)
+            self._supervisor.add_imu(imu, now)
         if self._with_odometry and sim.steps % ODOMETRY_STEPS == 0:
-            speed = self._odometer.sample(sim.motion, sim.stamp_ns).speed_mps
-            self._filter.add_speed(sim.stamp_ns, speed, 0.1)
-            self._supervisor.track.add_speed(sim.stamp_ns, speed, 0.1)
+            said = replace(self._odometer.sample(sim.motion, sim.stamp_ns), stamp_ns=now.ros_ns)
+            if said := self._line.wheels(said):
+                at_ns, speed = said.stamp_ns, said.speed_mps
+                self._filter.add_speed(at_ns, speed, 0.1)
+                self._supervisor.add_speed(at_ns, speed, 0.1, now, said.yaw_rate_radps)
         if self._lidar and sim.steps % LIDAR_STEPS == LIDAR_PHASE:
             points = self._lidar.scan(sim.motion, sim.obstacles(MAX_RANGE_M))
-            self._scan = Scan(sim.stamp_ns, placed(points, self._mount))
+            self._hear(self._line.scan(Scan(now.ros_ns, placed(points, self._mount))), now)
 
     def decide(self, sim: Simulator) -> Command:
-        """Propose from the picture, and give what safety makes of it."""
-        now = _moment(sim)
-        frame, scan = Frame(sim.stamp_ns, self._look()), self._scan
-        self._scan = None  # each is given once
-        decision = self._pipeline.step(frame, self._filter.state(), scan)
+        """Propose from the pictures that come, and give what safety makes of it."""
+        now = self._line.now(sim.stamp_ns)
+        for frame in self._line.frames(Frame(now.ros_ns, self._look())):
+            self._propose(frame, now)
+        if not self.is_engaged:
+            self.is_engaged = not self._supervisor.engage(now)
+        self.output = self._supervisor.decide(now)
+        return self.output.command
+
+    def _hear(self, scan: Scan | None, now: Moment) -> None:
+        self._scan = scan
+        motion = self._supervisor.track.motion()
+        if scan is None or motion is None:
+            return
+        self._supervisor.add_scan(now)
+        for guard in self._guards[:1]:
+            steering = self._supervisor.steering_rad
+            found = guard.look(scan.stamp_ns, scan.points_m, motion, steering)
+            self._supervisor.brake(found, now)
+
+    def _propose(self, frame: Frame, now: Moment) -> None:
+        is_late = self._newest_ns is not None and frame.stamp_ns <= self._newest_ns
+        is_reset = self._newest_ns is not None and self._newest_ns - frame.stamp_ns > RESET_NS
+        if (is_late and not is_reset) or abs(self._filter.age_s(frame.stamp_ns)) > MAX_GAP_S:
+            return
+        self._newest_ns = frame.stamp_ns
+        scan, self._scan = self._scan, None  # each is given once
+        if self._pipeline is None:
+            return
+        try:
+            decision = self._pipeline.step(frame, self._filter.state(), scan)
+        except InputError:  # the node says so, and waits for the next picture
+            return
+        except EngineCrash:
+            self._pipeline = None
+            return
         self._supervisor.track.add_path(decision.prediction.path)
         self._supervisor.propose(decision.command, now)
-        if not self._is_engaged:
-            self._is_engaged = not self._supervisor.engage(now)
-        return self._supervisor.decide(now).command
+        self._count()
+        self._supervisor.add_picture(decision.scalars(), now)
+        for guard in self._guards[1:]:
+            motion = self._supervisor.track.motion()
+            if motion is not None:
+                steering = self._supervisor.steering_rad
+                found = guard.look_at(decision.obstacles, motion, steering)
+                self._supervisor.brake(found, now)
+
+    def _count(self) -> None:
+        verdict = self._supervisor.verdict
+        self.proposals += 1
+        if self.is_engaged and verdict is not None and verdict.code != WITHIN_LIMITS:
+            self.interventions[verdict.code] += 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -235,6 +349,3 @@ def _lateral_jerk(drive: Trajectory) -> Floats:
     smooth: Floats = jerk[drive.column("off_lane")[:-1] == 0.0]
     return smooth
 
-
-def _moment(sim: Simulator) -> Moment:
-    return Moment(sim.stamp_ns, sim.stamp_ns)
