@@ -14,8 +14,8 @@ from edge_pilot.control.leads import Lead, leads
 from edge_pilot.control.longitudinal import accelerate
 from edge_pilot.inference.backend import Backend
 from edge_pilot.perception.boxes import is_beside
-from edge_pilot.perception.health import PictureCheck, PictureHealth
 from edge_pilot.perception.heads import decode, encode_state
+from edge_pilot.perception.health import PictureCheck, PictureHealth
 from edge_pilot.perception.tracker import Tracker
 from edge_pilot.preprocess import Preprocessor
 from edge_pilot.types import Command, EgoState, Frame, Obstacle, Prediction, Scan

@@ -20,7 +20,7 @@ from edge_pilot import topics
 from edge_pilot.config import Config
 from edge_pilot.control.lateral import steering_of
 from edge_pilot.nodes import messages
-from edge_pilot.safety.fallback import HOLDING_MPS2
+from edge_pilot.safety.gate import HOLDING_MPS2
 
 pytestmark = [
     pytest.mark.ros,

@@ -6,14 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from edge_pilot.config import ControlConfig, SafetyConfig, VehicleConfig
+from edge_pilot.config import Config
 from edge_pilot.control.lateral import steering_of
 from edge_pilot.safety import fallback
 from edge_pilot.safety.fallback import Pose
-from edge_pilot.safety.gate import limit
+from edge_pilot.safety.gate import HOLDING_MPS2, Past, limit
 from edge_pilot.types import NANOSECONDS, Command, EgoState, Path
 
-VEHICLE, CONTROL, SAFETY = VehicleConfig(), ControlConfig(), SafetyConfig()
+CONFIG = Config()
+VEHICLE, CONTROL, SAFETY = CONFIG.vehicle, CONFIG.control, CONFIG.safety
 SECOND = NANOSECONDS
 STRAIGHT = Path(0, np.column_stack([np.arange(0.0, 50.0, 5.0), np.zeros(10)]))
 
@@ -50,7 +51,7 @@ def test_without_a_path_a_stop_holds_the_steering():
 
 def test_at_standstill_the_car_is_held_lightly_with_the_wheels_left_alone():
     command = stop(arc(30.0), moving(0.05), held_rad=0.2)
-    assert command == Command(0, 0.2, fallback.HOLDING_MPS2)
+    assert command == Command(0, 0.2, HOLDING_MPS2)
 
 
 def test_the_steering_leads_back_to_the_path_that_the_car_leaves():
@@ -122,9 +123,10 @@ def test_whatever_the_path_and_the_motion_the_stop_stays_within_limits(
 ):
     wanted = stop(Path(0, points), ego, held_rad)
     assert abs(wanted.steering_rad) <= VEHICLE.max_steering_rad
-    command, _ = limit(wanted, Command(now_ns - SECOND // 20, held_rad, 0.0), now_ns, SAFETY)
+    past = Past(Command(now_ns - SECOND // 20, held_rad, 0.0))
+    command = limit(wanted, past, ego.speed_mps, now_ns, CONFIG).command
     assert abs(command.steering_rad - held_rad) <= 0.4 * 0.05 + 1e-12
-    assert wanted.acceleration_mps2 in (-SAFETY.stop_braking_mps2, fallback.HOLDING_MPS2)
+    assert wanted.acceleration_mps2 in (-SAFETY.stop_braking_mps2, HOLDING_MPS2)
 
 
 @given(

@@ -13,6 +13,7 @@ MOVES = {
         E.TAKE: S.OVERRIDE,
         E.REFUSED: S.STOPPING,
         E.SILENCE: S.STOPPING,
+        E.DEGRADED: S.STOPPING,
         E.CLOCK_JUMP: S.DISENGAGED,
     },
     S.STOPPING: {

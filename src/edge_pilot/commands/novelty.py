@@ -23,9 +23,10 @@ from edge_pilot.perception.heads import OBSTACLE_OUTPUTS, OUTPUTS
 from edge_pilot.preprocess import Preprocessor
 from edge_pilot.sim import pool
 from edge_pilot.sim.collect import collect
-from edge_pilot.sim.expert import Wanderer
+from edge_pilot.sim.expert import Wanderer, expert
 from edge_pilot.sim.renderer import Renderer
-from edge_pilot.types import Floats
+from edge_pilot.sim.simulator import Simulator
+from edge_pilot.types import Command, Floats, Image
 
 EXAMPLES = (
     "edge_pilot novelty --model models/pilot.onnx --out models/pilot.onnx",
@@ -48,8 +49,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this command."""
     parser.add_argument("--out", metavar="FILE", type=Path, required=True, help="an .onnx file")
     parser.add_argument(
-        "--seeds", type=seeds, default=seeds("0-15"), metavar="A-B,C",
-        help="of roads, even ones in varied light and with a crowd; default: 0-15",
+        "--seeds",
+        type=seeds,
+        default=seeds("0-15"),
+        metavar="A-B,C",
+        help="of roads; on even ones the car strays, in varied light; default: 0-15",
     )
     parser.add_argument("--processes", type=int, default=0, help="default: one for each core")
     add_model_argument(parser)
@@ -92,11 +96,13 @@ def _features(config: Config, renderer: Renderer, job: Job) -> Floats:
 
     session = ort.InferenceSession(job.file, providers=["CPUExecutionProvider"])
     view = Preprocessor(job.card.input)
+    is_varied = _is_varied(job.seed)
     wanderer = Wanderer(config, np.random.default_rng([job.seed, 0x40E1]), SWAY_M)
-    drive = collect(
-        job.seed, config, job.card, renderer, lambda sim, _: wanderer.drive(sim),
-        vary=_is_varied(job.seed),
-    )  # fmt: skip
+
+    def decide(sim: Simulator, _: Image | None) -> Command:
+        return wanderer.drive(sim) if is_varied else expert(sim, config)
+
+    drive = collect(job.seed, config, job.card, renderer, decide, vary=is_varied)
     found = [
         session.run([job.features], {"image": view.normalise(image), "state": state[None]})[0]
         for image, state in zip(drive["image"], drive["state"], strict=True)

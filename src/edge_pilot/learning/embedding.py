@@ -9,6 +9,7 @@ outputs are computed by the same nodes from the same weights.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import onnx
@@ -34,7 +35,7 @@ def bare(file: bytes) -> onnx.ModelProto:
     """
     try:
         model = onnx.load_model_from_string(file)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  protobuf's exceptions share no root
         raise ModelError(f"expected an ONNX model, got: {error}") from None
     graph = model.graph
     for items in (graph.node, graph.initializer):
@@ -113,11 +114,9 @@ def _extended(model: onnx.ModelProto, middle: Floats, axes: Floats) -> bytes:
         numpy_helper.from_array(np.ascontiguousarray(value, np.float32), names[key])
         for key, value in constants.items()
     )
-    wider.graph.initializer.append(
-        numpy_helper.from_array(np.array([1], np.int64), names["one"])
-    )
+    wider.graph.initializer.append(numpy_helper.from_array(np.array([1], np.int64), names["one"]))
 
-    def node(kind: str, inputs: list[str], output: str, **more: int) -> onnx.NodeProto:
+    def node(kind: str, inputs: list[str], output: str, **more: Any) -> onnx.NodeProto:
         return helper.make_node(kind, inputs, [output], PREFIX + kind + output, **more)
 
     wider.graph.node.extend([

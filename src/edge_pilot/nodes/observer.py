@@ -85,4 +85,3 @@ class Observer(Node):
         said = {item.key: item.value for item in status.values}
         stamp_ns = messages.to_ns(message.header.stamp)
         self.seen.decisions[stamp_ns] = {**said, "sentence": status.message}
-

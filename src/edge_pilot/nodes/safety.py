@@ -179,7 +179,7 @@ class Safety(Node):
         self._supervisor.brake(found, self._now())
 
     def _on_override(self, message: Bool) -> None:
-        self._supervisor.override(message.data, self._now())
+        self._supervisor.override(message.data)
         self._tick()
 
     def _engage(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
@@ -189,13 +189,13 @@ class Safety(Node):
         return response
 
     def _disengage(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        self._supervisor.disengage(self._now())
+        self._supervisor.disengage()
         response.success = True
         self._tick()
         return response
 
     def _emergency_stop(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        response.message = self._supervisor.emergency_stop(self._now())
+        response.message = self._supervisor.emergency_stop()
         response.success = not response.message
         self._tick()
         return response

@@ -106,7 +106,9 @@ def threat_of(
     return min(threats, default=None)
 
 
-def rss_distance(speed_mps: float, lead_mps: float, braking_mps2: float, most_mps2: float) -> float:
+def rss_distance(
+    speed_mps: float, lead_mps: float, braking_mps2: float, most_mps2: float
+) -> float:
     """Give the distance [m] that braking still needs behind somebody who brakes fully."""
     own = speed_mps * RESPONSE_S + speed_mps**2 / (2.0 * braking_mps2)
     return max(0.0, own - max(lead_mps, 0.0) ** 2 / (2.0 * most_mps2))
@@ -138,7 +140,9 @@ class Watch:
 
     def look(self, stamp_ns: int, points_m: Tensor, ego: EgoState, steering_rad: float) -> Braking:
         """Take a scan's points (N, 3) in `base_link`, and say how hard to brake."""
-        distance = distance_in(points_m, ways(ego, steering_rad, self._config.vehicle), self._config)
+        distance = distance_in(
+            points_m, ways(ego, steering_rad, self._config.vehicle), self._config
+        )
         approach = self._closing.update(stamp_ns, distance)
         threat = Threat(approach.distance_m, approach.closing_mps) if approach else None
         return self._confirm(decide(threat, ego.speed_mps, self._config))

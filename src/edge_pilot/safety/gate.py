@@ -96,9 +96,7 @@ def hand_over(past: Past, now_ns: int, limits: SafetyConfig) -> Past:
     return replace(past, settled_ns=now_ns + int(limits.transition_s * NANOSECONDS))
 
 
-def judge(
-    proposal: Command, past: Past, speed_mps: float, now_ns: int, config: Config
-) -> Verdict:
+def judge(proposal: Command, past: Past, speed_mps: float, now_ns: int, config: Config) -> Verdict:
     """Refuse a proposal, or give what the car may do of it.
 
     Args:
@@ -206,7 +204,7 @@ def _bounds(
 def _limit_acceleration(
     wanted: float, past: Past, now_ns: int, limits: SafetyConfig
 ) -> tuple[float, str]:
-    """Clamp an acceleration [m/s^2]; braking harder is never slowed, least of all by a transition."""
+    """Clamp an acceleration [m/s^2]; to brake harder is permitted at once, in a transition too."""
     inside = _clamp(wanted, -limits.max_braking_mps2, limits.max_acceleration_mps2)
     code = WITHIN_LIMITS if inside == wanted else "acceleration"
     if _settles(past, now_ns):

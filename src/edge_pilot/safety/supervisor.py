@@ -17,12 +17,12 @@ from edge_pilot.control.lateral import curvature_of
 from edge_pilot.safety import degrade, gate
 from edge_pilot.safety.aeb import FORGET_S, Braking
 from edge_pilot.safety.degrade import Health, Level
-from edge_pilot.safety.fallback import HOLDING_MPS2, STANDING_MPS, stop
-from edge_pilot.safety.gate import FUTURE_TOLERANCE_NS, Verdict, judge
+from edge_pilot.safety.fallback import STANDING_MPS, stop
+from edge_pilot.safety.gate import FUTURE_TOLERANCE_NS, HOLDING_MPS2, Verdict, judge
 from edge_pilot.safety.states import Event, State, update
 from edge_pilot.safety.symptoms import Symptoms
 from edge_pilot.safety.track import Track
-from edge_pilot.types import NANOSECONDS, Command, EgoState, Imu
+from edge_pilot.types import NANOSECONDS, Command, EgoState, Imu, Path
 
 SENTENCES = {
     State.DISENGAGED: "Disengaged: the car is held.",
@@ -122,14 +122,14 @@ class Supervisor:
         self.verdict = verdict
         was_engaged = self._state is State.ENGAGED
         if verdict.command is None:
-            self._hear(Event.REFUSED, now)
+            self._hear(Event.REFUSED)
             return self.decide(now) if was_engaged else None
         self._past = replace(self._past, accepted_ns=command.stamp_ns)
         self._accepted = Proposal(command, verdict, now.steady_ns)
         self.track.accept(command.stamp_ns)
         self._observe(now)
         if self.health.level < Level.STOP:
-            self._hear(Event.ACCEPTED, now)
+            self._give_car(Event.ACCEPTED, now)
         return self.decide(now) if was_engaged or self._state is State.ENGAGED else None
 
     def decide(self, now: Moment) -> Output:
@@ -137,11 +137,11 @@ class Supervisor:
         self._check_clock(now)
         self._observe(now)
         if self._find_silence(now):
-            self._hear(Event.SILENCE, now)
+            self._hear(Event.SILENCE)
         if self.health.level >= Level.STOP:
-            self._hear(Event.DEGRADED, now)
+            self._hear(Event.DEGRADED)
         if self.health.level is Level.EMERGENCY and self._state is State.STOPPING:
-            self._hear(Event.EMERGENCY_STOP, now)
+            self._hear(Event.EMERGENCY_STOP)
         if self._state is State.ENGAGED and self._accepted:
             return self._drive(self._accepted, now)
         code, sentence = self._explain(now)
@@ -157,25 +157,32 @@ class Supervisor:
         self._observe(now)
         if fault := self._find_fault(now):
             return fault[1]
-        self._hear(Event.ENGAGE, now)
+        self._give_car(Event.ENGAGE, now)
         return ""
 
-    def disengage(self, now: Moment) -> None:
+    def disengage(self) -> None:
         """Take the car from the pilot; an emergency stop goes on."""
-        self._hear(Event.DISENGAGE, now)
+        self._hear(Event.DISENGAGE)
 
-    def emergency_stop(self, now: Moment) -> str:
+    def emergency_stop(self) -> str:
         """Stop as hard as permitted; an empty answer is success, else it says why not."""
-        self._hear(Event.EMERGENCY_STOP, now)
+        self._hear(Event.EMERGENCY_STOP)
         return "" if self._state is State.EMERGENCY else SENTENCES[self._state]
 
-    def override(self, is_driving: bool, now: Moment) -> None:
+    def override(self, is_driving: bool) -> None:
         """Let the driver have the car, or hear that he lets go."""
-        self._hear(Event.TAKE if is_driving else Event.RELEASE, now)
+        self._hear(Event.TAKE if is_driving else Event.RELEASE)
 
-    def _hear(self, event: Event, now: Moment) -> None:
-        before, self._state = self._state, update(self._state, event)
-        if self._state is State.ENGAGED and before is not State.ENGAGED:
+    def _hear(self, event: Event) -> None:
+        self._state = update(self._state, event)
+        if self._state is not State.ENGAGED:  # a stop may do at once what must be done
+            self._past = replace(self._past, settled_ns=None)
+
+    def _give_car(self, event: Event, now: Moment) -> None:
+        """Hear something that may give the car to the pilot."""
+        was_engaged = self._state is State.ENGAGED
+        self._hear(event)
+        if self._state is State.ENGAGED and not was_engaged:
             self._past = gate.hand_over(self._past, now.ros_ns, self._config.safety)
 
     def _observe(self, now: Moment) -> None:
@@ -187,7 +194,7 @@ class Supervisor:
 
     def _check_clock(self, now: Moment) -> None:
         if now.ros_ns < self._past.command.stamp_ns - FUTURE_TOLERANCE_NS:
-            self._hear(Event.CLOCK_JUMP, now)
+            self._hear(Event.CLOCK_JUMP)
             held = replace(self._past.command, stamp_ns=now.ros_ns)
             self._past = gate.Past(held)
             self._accepted = self.verdict = None
@@ -242,7 +249,7 @@ class Supervisor:
             command = replace(command, steering_rad=self._accepted.command.steering_rad)
         return command
 
-    def _here(self, now: Moment) -> tuple[EgoState, object] | None:
+    def _here(self, now: Moment) -> tuple[EgoState, Path | None] | None:
         return self.track.here(now.ros_ns, self._doubted_ns(now))
 
     def _doubted_ns(self, now: Moment) -> int | None:
@@ -280,7 +287,7 @@ class Supervisor:
         return None
 
     def _find_fault(self, now: Moment) -> tuple[str, str] | None:
-        """Give the code and the sentence of what keeps the pilot from driving, if anything does."""
+        """Give the code and the sentence of what keeps the pilot from driving; None: nothing."""
         if self.verdict is not None and self.verdict.command is None:
             return self.verdict.code, self.verdict.sentence
         if silence := self._find_silence(now):

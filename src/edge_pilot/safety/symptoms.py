@@ -27,7 +27,7 @@ UNSHARP, NOISY = 0.03, 6.0  # details over contrast; usual are 0.2 (haze) to 3.6
 SAME = 1e-3  # grey levels: even a picture of a wall has more noise than that
 MOVING_MPS = 0.5  # a car that stands may well see twice the same
 DIM, GLARING = 0.3, 2.0  # of the usual brightness; dusk has 0.4
-NOVEL, ALIEN = 1.0, 2.5  # of the distance that the card calls far
+NOVEL, ALIEN = 1.0, 1.25  # of the distance that the card calls far
 UNSURE_M, LOST_M = 2.0, 4.0  # standard deviation of the farthest point of the path
 
 IMU_SILENT_S, WHEELS_SILENT_S, LIDAR_SILENT_S, PICTURE_SILENT_S = 0.15, 0.4, 0.45, 0.25

@@ -173,8 +173,8 @@ class Model:
             self._filter.add_imu(imu)
             self._supervisor.add_imu(imu, now)
         if self._with_odometry and sim.steps % ODOMETRY_STEPS == 0:
-            said = replace(self._odometer.sample(sim.motion, sim.stamp_ns), stamp_ns=now.ros_ns)
-            if said := self._line.wheels(said):
+            measured = self._odometer.sample(sim.motion, sim.stamp_ns)
+            if said := self._line.wheels(replace(measured, stamp_ns=now.ros_ns)):
                 at_ns, speed = said.stamp_ns, said.speed_mps
                 self._filter.add_speed(at_ns, speed, 0.1)
                 self._supervisor.add_speed(at_ns, speed, 0.1, now, said.yaw_rate_radps)
@@ -348,4 +348,3 @@ def _lateral_jerk(drive: Trajectory) -> Floats:
     jerk = np.abs(np.diff(acceleration)) / (COMMAND_STEPS * DT)
     smooth: Floats = jerk[drive.column("off_lane")[:-1] == 0.0]
     return smooth
-
