@@ -1,4 +1,4 @@
-"""`edge_pilot novelty`: what pictures are usual for a model, measured and written into its card."""
+"""`edge_pilot novelty`: what pictures are usual for a model, for its card."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ from edge_pilot.safety.gate import WITHIN_LIMITS
 from edge_pilot.safety.supervisor import Moment, Output, Supervisor
 from edge_pilot.sim import judge
 from edge_pilot.sim.expert import demand, expert
-from edge_pilot.sim.sensors import MAX_RANGE_M, ImuSensor, Lidar, Odometer, Odometry
+from edge_pilot.sim.sensors import MAX_RANGE_M, Gps, ImuSensor, Lidar, Odometer, Odometry
 from edge_pilot.sim.simulator import (
     COMMAND_STEPS,
     LIDAR_PHASE,
@@ -39,15 +39,12 @@ from edge_pilot.sim.vehicle import DT
 from edge_pilot.types import Command, Floats, Frame, Image, Imu, Scan
 
 GIVE_UP_S = 20.0  # of standing still
+GPS_STEPS = 10
 RESET_NS = 1_000_000_000  # a picture older by more means that its clock was set back
 MIN_PROGRESS_MPS = 2.0  # a drive slower than this on the whole is over
 COLUMNS = ("time_s", "s_m", "x_m", "y_m", "heading_rad", "speed_mps", "yaw_rate_radps",
            "steering_rad", "lateral_m", "heading_error_rad", "curvature_1pm", "off_lane",
            "collided", "demand_mps2", "perfect_mps2")  # fmt: skip
-
-
-class EngineCrash(RuntimeError):
-    """What an engine dies of, and the pilot's process with it."""
 
 
 class Driver(Protocol):
@@ -104,6 +101,10 @@ class Line(Protocol):
         """Give the pictures that the pilot gets at the moment of this one."""
         ...
 
+    def fix(self, latitude_deg: float, longitude_deg: float) -> tuple[float, float]:
+        """Give what comes of a GPS fix."""
+        ...
+
     def now(self, stamp_ns: int) -> Moment:
         """Give the present, as the processes read it from their clocks."""
         ...
@@ -127,6 +128,10 @@ class SoundLine:
     def frames(self, frame: Frame) -> Sequence[Frame]:
         """Pass it on."""
         return (frame,)
+
+    def fix(self, latitude_deg: float, longitude_deg: float) -> tuple[float, float]:
+        """Pass it on."""
+        return latitude_deg, longitude_deg
 
     def now(self, stamp_ns: int) -> Moment:
         """Let both clocks be right."""
@@ -156,6 +161,7 @@ class Model:
         self._scan: Scan | None = None
         self._mount = config.lidar
         self._with_odometry = with_odometry
+        self._gps = Gps(seed) if line else None
         self._filter = EgoFilter()
         self._newest_ns: int | None = None
         self._supervisor = Supervisor(config, self._line.now(sim.stamp_ns))
@@ -178,6 +184,10 @@ class Model:
                 at_ns, speed = said.stamp_ns, said.speed_mps
                 self._filter.add_speed(at_ns, speed, 0.1)
                 self._supervisor.add_speed(at_ns, speed, 0.1, now, said.yaw_rate_radps)
+        if self._gps and sim.steps % GPS_STEPS == 0:
+            said_gps = self._gps.sample(sim.motion, sim.stamp_ns)
+            place = self._line.fix(said_gps.latitude_deg, said_gps.longitude_deg)
+            self._filter.add_fix(now.ros_ns, *place, said_gps.horizontal_std_m)
         if self._lidar and sim.steps % LIDAR_STEPS == LIDAR_PHASE:
             points = self._lidar.scan(sim.motion, sim.obstacles(MAX_RANGE_M))
             self._hear(self._line.scan(Scan(now.ros_ns, placed(points, self._mount))), now)
@@ -216,7 +226,7 @@ class Model:
             decision = self._pipeline.step(frame, self._filter.state(), scan)
         except InputError:  # the node says so, and waits for the next picture
             return
-        except EngineCrash:
+        except RuntimeError:  # of an engine: the node dies of it
             self._pipeline = None
             return
         self._supervisor.track.add_path(decision.prediction.path)
