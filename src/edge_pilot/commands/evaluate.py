@@ -30,10 +30,10 @@ from edge_pilot.learning import dataset
 from edge_pilot.pipeline import Pipeline
 from edge_pilot.replay import baselines, judgement, judgement_page, scene, video
 from edge_pilot.replay.camera import find_intrinsics
-from edge_pilot.replay.evaluate import MAX_STEERING_AGE_NS, Event, Speed, Steering, Unreadable
+from edge_pilot.replay.evaluate import Event, Speed, Steering, Unreadable, feel, is_fresh
 from edge_pilot.replay.judgement import FIGURES, Proposal, Rows, Table, Track
 from edge_pilot.resources import model as model_path
-from edge_pilot.types import NANOSECONDS, EgoState, Floats, Frame, Image, Imu
+from edge_pilot.types import NANOSECONDS, EgoState, Floats, Frame, Image
 
 EXAMPLES = (
     "edge_pilot evaluate --data drive.mcap --model out/mine.onnx --out out/evaluation",
@@ -160,16 +160,14 @@ def _watch(source: Source, config: Config, drivers: dict[str, Driver]) -> Seen:
     grey, jpegs, unreadable, laps = [], [], [], []
     said: dict[str, list[tuple[float, Floats | None]]] = {name: [] for name in drivers}
     for event in _shown(source, config):
-        if isinstance(event, Imu):
-            ego.add_imu(event)
-        elif isinstance(event, Speed):
-            ego.add_speed(event.stamp_ns, event.speed_mps, event.std_mps)
+        feel(ego, event)
+        if isinstance(event, Speed):
             speed = event
         elif isinstance(event, Steering):
             human = event
         elif isinstance(event, Unreadable):
             unreadable.append(event)
-        else:
+        elif isinstance(event, Frame):
             try:
                 for name, drive in drivers.items():
                     begun = time.perf_counter()
@@ -180,8 +178,8 @@ def _watch(source: Source, config: Config, drivers: dict[str, Driver]) -> Seen:
                 unreadable.append(Unreadable(event.stamp_ns, str(error)))
                 continue
             now = event.stamp_ns
-            steering = human.steering_rad if human and _is_fresh(human, now) else np.nan
-            pace = speed.speed_mps if speed and _is_fresh(speed, now) else np.nan
+            steering = human.steering_rad if human and is_fresh(human, now) else np.nan
+            pace = speed.speed_mps if speed and is_fresh(speed, now) else np.nan
             rows.append((now, steering, pace, float(event.image.mean())))
             grey.append(baselines.grey(_lower(event.image)))
             jpegs.append(_thumbnail(event.image))
@@ -205,10 +203,6 @@ def _shown(source: Source, config: Config) -> Iterator[Event]:
         for event in source.events(config):
             yield event
             bar.update(isinstance(event, Frame))
-
-
-def _is_fresh(event: Steering | Speed, now_ns: int) -> bool:
-    return 0 <= now_ns - event.stamp_ns <= MAX_STEERING_AGE_NS
 
 
 def _track(stamps: Rows, known: list[Floats], config: Config) -> Track:

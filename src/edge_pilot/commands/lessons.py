@@ -29,13 +29,12 @@ from edge_pilot.perception.heads import encode_state
 from edge_pilot.preprocess import Preprocessor
 from edge_pilot.replay import baselines, logs
 from edge_pilot.replay.camera import find_intrinsics
-from edge_pilot.replay.evaluate import Event, Speed, Steering
+from edge_pilot.replay.evaluate import MAX_STEERING_AGE_NS, Event, Speed, Steering, feel
 from edge_pilot.replay.inspection import Inspection, inspect
-from edge_pilot.types import NANOSECONDS, Frame, Image, Imu
+from edge_pilot.types import NANOSECONDS, Frame, Image
 
 FORM = 1  # of the cache; another number makes all of it anew
 BAD = ("standstill", "reversing", "pictures turn")  # beginnings of stretches' names
-MAX_AGE_NS = NANOSECONDS // 2
 PICTURES, ROWS, FACTS = "pictures.bin", "rows.npz", "facts.json"
 
 
@@ -152,10 +151,8 @@ class _Writer:
         for event in events:
             if self._first_ns is None:
                 self._first_ns = event.stamp_ns
-            if isinstance(event, Imu):
-                self._ego.add_imu(event)
-            elif isinstance(event, Speed):
-                self._ego.add_speed(event.stamp_ns, event.speed_mps, event.std_mps)
+            feel(self._ego, event)
+            if isinstance(event, Speed):
                 self._speed.append((event.stamp_ns, event.speed_mps))
             elif isinstance(event, Steering):
                 self._steering.append((event.stamp_ns, event.steering_rad))
@@ -197,5 +194,5 @@ def _held(series: list[tuple[int, float]], stamps: np.ndarray) -> np.ndarray:
         return np.full(len(stamps), np.nan)
     at, values = (np.array(column) for column in zip(*series, strict=True))
     index = np.searchsorted(at, stamps, side="right") - 1
-    known = (index >= 0) & (stamps - at[index] <= MAX_AGE_NS)
+    known = (index >= 0) & (stamps - at[index] <= MAX_STEERING_AGE_NS)
     return np.where(known, values[index], np.nan)

@@ -145,7 +145,7 @@ def _pilot(path: Path, images: Named, config: Config) -> tuple[dict[str, Any], D
     frames = [frame for frame, _ in zip(golden.frames(model.card), range(ROUNDS), strict=False)]
     answers = [dict(reference.run(*frame)) for frame in frames]
     engines = {
-        name: _try(partial(_measure_pilot, name, model, settings, images, config))
+        name: _try(partial(_measure_pilot, name, model, settings, images, config, reference))
         for name in PLUGINS
     }
     outputs = model_words.describe(answers, {name: v.shape for name, v in answers[0].items()})
@@ -171,8 +171,9 @@ def _pilot(path: Path, images: Named, config: Config) -> tuple[dict[str, Any], D
 
 
 def _measure_pilot(
-    name: str, model: cards.ModelFile, settings: Settings, images: Named, config: Config
-) -> dict[str, Any]:
+    name: str, model: cards.ModelFile, settings: Settings, images: Named, config: Config,
+    reference: backend.Backend,
+) -> dict[str, Any]:  # fmt: skip
     chosen = backend.choose(name, model, settings)
     pipeline = Pipeline(config, model, chosen.backend)
     laps: dict[str, list[float]] = {}
@@ -186,7 +187,6 @@ def _measure_pilot(
 
         _, image = images[number % len(images)]
         pipeline.step(Frame(number, image), EgoState(0, 0.0, 0.0), None, lap)
-    reference = backend.load(model, settings.threads)
     differences = golden.differences(chosen.backend, reference, model.card)
     return {
         "stages_ms": {stage: float(np.median(values)) for stage, values in laps.items()},

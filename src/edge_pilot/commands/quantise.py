@@ -29,7 +29,7 @@ from edge_pilot.preprocess import Preprocessor
 from edge_pilot.replay import stamps
 from edge_pilot.replay.bags import open_bag
 from edge_pilot.replay.camera import find_intrinsics
-from edge_pilot.replay.evaluate import Speed
+from edge_pilot.replay.evaluate import feel
 from edge_pilot.replay.events import read_events, sample_stamps
 from edge_pilot.replay.selection import select
 from edge_pilot.sim import pool
@@ -37,7 +37,7 @@ from edge_pilot.sim.closed_loop import Score, score
 from edge_pilot.sim.collect import collect
 from edge_pilot.sim.expert import Wanderer
 from edge_pilot.sim.renderer import Renderer
-from edge_pilot.types import Frame, Imu
+from edge_pilot.types import Frame
 
 EXAMPLES = (
     "edge_pilot quantise --out out/pilot_int8.onnx",
@@ -144,11 +144,8 @@ def recorded(path: Path, card: ModelCard, config: Config) -> list[Sample]:
         pictures = selection.camera.count if selection.camera else 0
         every, count = max(1, -(-pictures // MOST)), 0
         for event in read_events(bag, selection, clock):
-            if isinstance(event, Imu):
-                ego.add_imu(event)
-            elif isinstance(event, Speed):
-                ego.add_speed(event.stamp_ns, event.speed_mps, event.std_mps)
-            elif isinstance(event, Frame):
+            feel(ego, event)
+            if isinstance(event, Frame):
                 count += 1
                 if count % every == 0:
                     state = encode_state(ego.state(), card)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -15,7 +16,7 @@ class Agreement(NamedTuple):
     """A steering compared with the human's, over frames."""
 
     frames: int
-    mae_rad: float
+    mae_rad: float  # NaN: there is no frame
     correlation: float | None  # None: one of them never changes
     turns: int  # frames where the human steered beyond TURN_RAD
     sign_errors: int  # of these to the other side
@@ -27,11 +28,11 @@ class Agreement(NamedTuple):
 
 
 def compare(own: Floats, human: Floats, turn_rad: float = TURN_RAD) -> Agreement:
-    """Compare two steerings (N,) [rad], of which there is at least one."""
+    """Compare two steerings (N,) [rad]."""
     turns = np.abs(human) > turn_rad
     return Agreement(
         frames=len(own),
-        mae_rad=float(np.abs(own - human).mean()),
+        mae_rad=float(np.abs(own - human).mean()) if len(own) else math.nan,
         correlation=correlation(own, human),
         turns=int(turns.sum()),
         sign_errors=int((own[turns] * human[turns] < 0).sum()),

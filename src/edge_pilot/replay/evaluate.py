@@ -17,10 +17,10 @@ from edge_pilot import results
 from edge_pilot.ego import EgoFilter
 from edge_pilot.errors import ImageError
 from edge_pilot.pipeline import Pipeline
-from edge_pilot.types import NANOSECONDS, EgoState, Floats, Frame, Imu
+from edge_pilot.replay import agreement
+from edge_pilot.types import NANOSECONDS, EgoState, Frame, Imu
 
 MAX_STEERING_AGE_NS = NANOSECONDS // 2
-TURN_RAD = 0.02  # of steering; below, its sign says nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,20 +78,30 @@ def evaluate(pipeline: Pipeline, events: Iterable[Event]) -> Evaluation:
     rows: list[Row] = []
     unreadable: list[Unreadable] = []
     for event in events:
-        if isinstance(event, Imu):
-            ego.add_imu(event)
-        elif isinstance(event, Speed):
-            ego.add_speed(event.stamp_ns, event.speed_mps, event.std_mps)
-        elif isinstance(event, Steering):
+        feel(ego, event)
+        if isinstance(event, Steering):
             human = event
         elif isinstance(event, Unreadable):
             unreadable.append(event)
-        else:
+        elif isinstance(event, Frame):
             try:
                 rows.append(_drive(pipeline, event, ego.state(), human))
             except ImageError as error:
                 unreadable.append(Unreadable(event.stamp_ns, str(error)))
     return Evaluation(tuple(rows), tuple(unreadable))
+
+
+def feel(ego: EgoFilter, event: Event) -> None:
+    """Feed a filter with what an event says of the car's motion, if it does."""
+    if isinstance(event, Imu):
+        ego.add_imu(event)
+    elif isinstance(event, Speed):
+        ego.add_speed(event.stamp_ns, event.speed_mps, event.std_mps)
+
+
+def is_fresh(event: Steering | Speed, now_ns: int) -> bool:
+    """Tell whether something that was said still counts."""
+    return 0 <= now_ns - event.stamp_ns <= MAX_STEERING_AGE_NS
 
 
 def first_frames(events: Iterable[Event], count: int) -> Iterator[Event]:
@@ -123,7 +133,7 @@ def total(evaluation: Evaluation) -> dict[str, object]:
 
 def _drive(pipeline: Pipeline, frame: Frame, ego: EgoState, human: Steering | None) -> Row:
     decision = pipeline.step(frame, ego)
-    is_fresh = human and 0 <= frame.stamp_ns - human.stamp_ns <= MAX_STEERING_AGE_NS
+    is_known = human is not None and is_fresh(human, frame.stamp_ns)
     return Row(
         stamp_ns=frame.stamp_ns,
         steering_rad=decision.command.steering_rad,
@@ -131,7 +141,7 @@ def _drive(pipeline: Pipeline, frame: Frame, ego: EgoState, human: Steering | No
         curvature_1pm=decision.prediction.curvature_1pm,
         lane_offset_m=decision.prediction.lane_offset_m,
         speed_mps=ego.speed_mps,
-        human_steering_rad=human.steering_rad if human and is_fresh else None,
+        human_steering_rad=human.steering_rad if human and is_known else None,
     )
 
 
@@ -139,17 +149,11 @@ def _compare(rows: Sequence[Row]) -> dict[str, object]:
     """Compare with the human on the frames where there was one."""
     own = np.array([row.steering_rad for row in rows], np.float64)
     human = np.array([row.human_steering_rad for row in rows], np.float64)
-    turns = np.abs(human) > TURN_RAD
+    found = agreement.compare(own, human)
     return {
-        "human_frames": len(rows),
-        "human_mae_rad": float(np.abs(own - human).mean()) if rows else None,
-        "human_correlation": _correlation(own, human),
-        "human_turns": int(turns.sum()),
-        "human_sign_errors": int((own[turns] * human[turns] < 0).sum()),
+        "human_frames": found.frames,
+        "human_mae_rad": found.mae_rad if rows else None,
+        "human_correlation": found.correlation,
+        "human_turns": found.turns,
+        "human_sign_errors": found.sign_errors,
     }
-
-
-def _correlation(a: Floats, b: Floats) -> float | None:
-    if len(a) < 2 or np.ptp(a) == 0 or np.ptp(b) == 0:
-        return None
-    return float(np.corrcoef(a, b)[0, 1])
