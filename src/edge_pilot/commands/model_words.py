@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from edge_pilot.config import CameraConfig
+from edge_pilot.inference import golden
 from edge_pilot.perception.found import Found
 from edge_pilot.types import Image, Tensor
 
 Answers = Sequence[Mapping[str, Tensor]]
-SMALL = 1e-3  # an output that is smaller is compared with this
 MOST = 6
 SURE = ("prob", "softmax", "score", "conf", "sigmoid")  # in a name: values of 0 to 1
 RAW = ("logit",)
@@ -131,9 +131,7 @@ def camera_for(image: Image, camera: CameraConfig) -> CameraConfig:
 def _share(got: Tensor, wanted: Tensor) -> float:
     if got.shape != wanted.shape:
         return float("inf")
-    difference = np.asarray(got, np.float64) - np.asarray(wanted, np.float64)
-    size = float(np.sqrt(np.mean(np.square(np.asarray(wanted, np.float64)))))
-    return float(np.sqrt(np.mean(np.square(difference)))) / max(size, SMALL)
+    return golden.difference(np.asarray(got), np.asarray(wanted)).rms
 
 
 def _shape(shape: Sequence[object]) -> str:

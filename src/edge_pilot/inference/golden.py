@@ -74,14 +74,20 @@ def differences(engine: Backend, reference: Backend, card: ModelCard) -> dict[st
     pairs = [(engine.run(*frame), reference.run(*frame)) for frame in frames(card)]
     found = {}
     for name in outputs_of(card):
-        got = np.stack([one[name] for one, _ in pairs]).astype(np.float64)
-        expected = np.stack([other[name] for _, other in pairs]).astype(np.float64)
-        error = got - expected
-        found[name] = Difference(
-            rms=_rms(error) / max(_rms(expected), SMALL),
-            worst=float(np.abs(error).max() / max(np.abs(expected).max(), SMALL)),
-        )
+        got = np.stack([one[name] for one, _ in pairs])
+        expected = np.stack([other[name] for _, other in pairs])
+        found[name] = difference(got, expected)
     return found
+
+
+def difference(got: Tensor, expected: Tensor) -> Difference:
+    """Compare two tensors of one shape."""
+    wanted = expected.astype(np.float64)
+    error = got.astype(np.float64) - wanted
+    return Difference(
+        rms=_rms(error) / max(_rms(wanted), SMALL),
+        worst=float(np.abs(error).max() / max(np.abs(wanted).max(), SMALL)),
+    )
 
 
 def _rms(values: Floats) -> float:
